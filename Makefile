@@ -1,0 +1,74 @@
+# Every command of the series. `make` alone lists them.
+#
+#   PYTHON=python3.12   the Python that builds .venv (default: the first suitable one found)
+#   TORCH=cpu           PyTorch without CUDA, for Linux without an NVIDIA card (TORCH=default goes back); remembered
+#   LESSON=02           one lesson instead of all, for notebooks and slides
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+PY := .venv/bin/python
+CANDIDATES := python3.13 python3.12 python3.11 python3 python
+FIRST := notebooks/00_start_here.ipynb
+# One thread per process: the workers share the cores, and the numbers do not depend on how many there are.
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest
+# Says so and carries on when the data cannot be fetched: every lesson also runs on the offline stand-in.
+FETCH := $(PY) -m helpers.data
+
+.PHONY: help setup lab test test-browser notebooks data checkpoints slides site bench lint clean
+
+help:
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+
+# Asks each candidate for its version and hands over to tools/setup.py, which explains itself if none will do.
+setup:
+	@old=; for python in $(if $(PYTHON),"$(PYTHON)",$(CANDIDATES)); do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    exec "$$python" tools/setup.py --torch "$(TORCH)"; \
+	  elif [ -z "$$old" ] && "$$python" -c '' 2>/dev/null; then old="$$python"; fi; \
+	done; \
+	if [ -n "$$old" ]; then exec "$$old" tools/setup.py --torch "$(TORCH)"; fi; \
+	echo "No Python was found$(if $(PYTHON), at $(PYTHON)): install Python 3.11 or newer, or name one with PYTHON=/path/to/python3." >&2; exit 1
+
+lab: setup ## set up, fetch the data, open JupyterLab on the first notebook
+	@$(FETCH)
+	@$(PY) -m jupyterlab $(FIRST)
+
+test: setup ## set up, then everything that must hold: unit tests, exercises, contract, every notebook run
+	@$(FETCH)
+	$(PYTEST) -n 2 -m "not browser" tests
+	@if ls notebooks/*.ipynb >/dev/null 2>&1; then set -x; \
+	  $(PYTEST) -n 2 --dist loadfile -p tools.nbval_real_data --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks/; \
+	else echo "There are no notebooks to run yet."; fi
+
+test-browser: setup ## the lessons in a real JupyterLab, driven through headless Chromium
+	@$(FETCH)
+	$(PYTEST) -m browser tests/test_browser.py
+
+notebooks: setup ## run the lessons and store their outputs (LESSON=02 for one)
+	@$(PY) tools/notebooks.py run $(LESSON)
+
+data: setup ## fetch MNIST and FashionMNIST ahead of a class
+	@$(PY) -m helpers.data --strict
+
+checkpoints: setup ## train the reference networks again
+	@$(PY) -m helpers.training
+
+slides: setup ## present a lesson as slides with a live kernel (LESSON=02)
+	@$(FETCH)
+	@$(PY) tools/slides.py $(LESSON)
+
+site: setup ## every lesson as a page to read, in site/
+	@$(PY) tools/site.py
+
+bench: setup ## every claim about speed, measured again
+	@for script in benchmarks/*.py; do \
+	  [ -e "$$script" ] || continue; echo "$$script"; $(PY) "$$script" || exit 1; done
+
+lint: setup ## ruff: rules and format, notebooks included
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+clean: ## remove caches, site/ and screenshots/ (keeps .venv and the data)
+	rm -rf site screenshots build *.egg-info .pytest_cache .ruff_cache
+	find . -path ./.venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -print | while read -r folder; do rm -rf "$$folder"; done

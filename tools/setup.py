@@ -1,0 +1,197 @@
+"""Build .venv, or say in one sentence what to do instead.
+
+Run by the Makefile with whatever Python the machine has, so this file uses the standard library only and syntax that
+Python 3.6 can read: a Python that is too old must get as far as the sentence that says so.
+
+The stamp `.venv/setup.json` holds a fingerprint of everything the environment is made from. When it matches, there is
+nothing to do; when an installation was interrupted it holds none, and the next call takes the installation up again.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+OLDEST = (3, 11)
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+INPUTS = ("pyproject.toml", "constraints.txt", "jupyter/overrides.json", "tools/setup.py")
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+# Measured on Linux with Python 3.11, packages and the copies that pip keeps while it installs them.
+GIGABYTES = {"default": 8, "cpu": 3}
+NETWORK_SIGNS = (
+    "NewConnectionError",
+    "NameResolutionError",
+    "ConnectTimeoutError",
+    "ReadTimeoutError",
+    "Read timed out",
+    "ProxyError",
+    "Max retries exceeded",
+    "Temporary failure in name resolution",
+    "Network is unreachable",
+    "Connection refused",
+    "connection broken",
+)
+DISK_SIGNS = ("No space left on device", "Errno 28", "Disk quota exceeded")
+
+
+class Stop(Exception):
+    """A reason not to go on, told in one sentence that says what to do."""
+
+
+def fingerprint(root, torch):
+    """Return the hexadecimal digest of everything the environment depends on, its place included."""
+    digest = hashlib.sha256(repr((torch, os.path.realpath(root))).encode("utf-8"))
+    for name in INPUTS:
+        with open(os.path.join(root, name), "rb") as file:
+            digest.update(file.read())
+    return digest.hexdigest()
+
+
+def read_stamp(venv):
+    """Return what the last call left behind: {"torch": choice, "made_from": fingerprint or None}, or {}."""
+    try:
+        with open(os.path.join(venv, "setup.json")) as file:
+            stamp = json.load(file)
+        return stamp if isinstance(stamp, dict) else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def write_stamp(venv, torch, made_from):
+    """Record the choice of torch, and the fingerprint once the installation is complete."""
+    path = os.path.join(venv, "setup.json")
+    with open(path + ".part", "w") as file:
+        json.dump({"torch": torch, "made_from": made_from}, file)
+    os.replace(path + ".part", path)
+
+
+def check_python():
+    """Stop if this Python cannot build the environment."""
+    if sys.version_info < OLDEST:
+        raise Stop(
+            "Python %d.%d is too old: install Python %d.%d or newer, or name one with PYTHON=/path/to/python3."
+            % (sys.version_info[0], sys.version_info[1], OLDEST[0], OLDEST[1])
+        )
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError:
+        raise Stop(
+            "This Python has no venv module: install it (on Debian and Ubuntu: "
+            "sudo apt install python%d.%d-venv) and run the same command again." % sys.version_info[:2]
+        ) from None
+
+
+def check_disk(folder, torch):
+    """Stop before an installation that cannot fit."""
+    needed = GIGABYTES["cpu" if torch == "cpu" or sys.platform != "linux" else "default"]
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < needed:
+        hint = (
+            ""
+            if needed == GIGABYTES["cpu"]
+            else ", or without an NVIDIA card add TORCH=cpu, which needs %d GB" % (GIGABYTES["cpu"])
+        )
+        raise Stop(
+            "The disk has %.1f GB free and the installation needs about %d GB: free some space%s."
+            % (free, needed, hint)
+        )
+
+
+def explain(errors, log):
+    """Turn the error output of a failed command into one sentence that says what to do."""
+    if any(sign in errors for sign in DISK_SIGNS):
+        return "The disk filled up during the installation: free some space and run the same command again."
+    if any(sign in errors for sign in NETWORK_SIGNS):
+        return (
+            "The package index cannot be reached: connect to the network and run the same command again; "
+            "it continues where it stopped."
+        )
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    lines = [line for line in lines if "error" in line.lower()] or lines or ["no reason given"]
+    return "The installation failed (%s): see %s, then run the same command again." % (lines[-1].rstrip("."), log)
+
+
+def run(command, log):
+    """Run a command with its progress visible and its errors kept for `explain`."""
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+    try:
+        errors = process.communicate()[1].decode("utf-8", "replace")
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    if process.returncode:
+        try:
+            with open(log, "w") as file:
+                file.write(errors)
+        except OSError:
+            pass  # a full disk has no room for the log either, and the sentence does not need it
+        raise Stop(explain(errors, os.path.relpath(log, ROOT)))
+
+
+def answers(python, code):
+    """Tell whether that Python exists and runs that code."""
+    try:
+        return subprocess.call([python, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
+    except OSError:
+        return False
+
+
+def setup(root, torch):
+    """Bring .venv up to date. `torch` is "cpu", "default" or "" for whatever was chosen before."""
+    venv = os.path.join(root, ".venv")
+    python = os.path.join(venv, "bin", "python")
+    log = os.path.join(venv, "setup.log")
+    stamp = read_stamp(venv)
+    torch = torch or stamp.get("torch") or "default"
+    if torch not in GIGABYTES:
+        raise Stop("TORCH=%s is not known: use TORCH=cpu or TORCH=default." % torch)
+    wanted = fingerprint(root, torch)
+    if stamp.get("made_from") == wanted and answers(python, ""):
+        return
+    check_python()
+    check_disk(root, torch)
+    usable = answers(python, "import pip, sys; sys.exit(sys.version_info < %r)" % (OLDEST,))
+    if not usable or stamp.get("torch", torch) != torch:
+        # Starting over is the one way from one build of torch to the other that leaves nothing of the first behind.
+        print("Creating .venv with Python %d.%d." % sys.version_info[:2], flush=True)
+        run([sys.executable, "-m", "venv", "--clear", venv], log)
+    write_stamp(venv, torch, None)
+    print("Installing the packages into .venv: a few minutes the first time.", flush=True)
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", "constraints.txt"]
+    if sys.stdout.isatty():
+        install.remove("--quiet")
+    if torch == "cpu":
+        install += ["--extra-index-url", CPU_INDEX]
+    run(install + ["-e", ".[test]"], log)
+    settings = os.path.join(venv, "share", "jupyter", "lab", "settings")
+    os.makedirs(settings, exist_ok=True)
+    shutil.copyfile(os.path.join(root, "jupyter", "overrides.json"), os.path.join(settings, "overrides.json"))
+    write_stamp(venv, torch, wanted)
+
+
+def main():
+    """Read the command line; answer every foreseen failure with a sentence and exit status 1."""
+    parser = argparse.ArgumentParser(description="Build .venv for the lessons.")
+    parser.add_argument("--torch", default="", help="cpu, default, or nothing to keep the earlier choice")
+    options = parser.parse_args()
+    try:
+        setup(ROOT, options.torch)
+    except Stop as stop:
+        sys.exit(str(stop))
+    except OSError as error:
+        if error.errno == 28:
+            sys.exit(explain("Errno 28", ""))
+        sys.exit(
+            "The environment cannot be written (%s): make this folder writable and run the same command again." % error
+        )
+    except KeyboardInterrupt:
+        sys.exit("Interrupted: run the same command again and it continues where it stopped.")
+
+
+if __name__ == "__main__":
+    main()
