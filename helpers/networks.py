@@ -49,7 +49,15 @@ class ConvNet(nn.Module):
             raise ValueError(f"dropout is a probability from 0 up to, but not including, 1; got {dropout}.")
         if min(classes, channels, hidden, *filters) < 1:
             raise ValueError("classes, channels, filters and hidden all have to be at least 1.")
-        first, second = filters
+        #: What this network was built with, so that a checkpoint can rebuild it.
+        self.arguments = {
+            "classes": classes,
+            "channels": channels,
+            "size": size,
+            "dropout": dropout,
+            "filters": (first := filters[0], second := filters[1]),
+            "hidden": hidden,
+        }
         self.features = nn.Sequential(
             OrderedDict(
                 conv1=nn.Conv2d(channels, first, kernel_size=3),

@@ -1,0 +1,267 @@
+"""The training loop of lesson 05, grown up: a bar, curves that move, a schedule, and what makes this computer fast."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from helpers.checkpoints import card, load_checkpoint, save_checkpoint
+from helpers.data import Split
+from helpers.history import Diverged, Epoch, History
+
+__all__ = [
+    "Diverged",
+    "Epoch",
+    "History",
+    "accuracy",
+    "best_device",
+    "card",
+    "fast_bfloat16",
+    "fit",
+    "load_checkpoint",
+    "predict",
+    "save_checkpoint",
+]
+
+Optimizer = str | Callable[[Iterator[nn.Parameter], float], torch.optim.Optimizer]
+
+
+def best_device() -> str:
+    """``"cuda"`` or ``"mps"`` if this computer has one, else ``"cpu"``."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def fast_bfloat16(device: str = "cpu") -> bool:
+    """Whether this device multiplies bfloat16 numbers in hardware; where it has to imitate them they are slower."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device == "cpu":
+        probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+        return any(getattr(torch.cpu, probe, bool)() for probe in probes)
+    return False
+
+
+def _tensors(split: Any) -> tuple[Tensor, Tensor]:
+    """Images (N, C, H, W) float32 and labels (N,) int64 of a split or of an (images, labels) pair, checked."""
+    images, labels = (split.images, split.labels) if hasattr(split, "images") else split
+    images, labels = torch.as_tensor(images), torch.as_tensor(labels)
+    if images.ndim != 4:
+        raise ValueError(f"Images must have the shape (N, channels, height, width); these have {tuple(images.shape)}.")
+    if not images.is_floating_point():
+        raise TypeError(f"Images must be floats in [0, 1]; these are {images.dtype}: divide by 255 first.")
+    if len(images) == 0 or len(images) != len(labels):
+        raise ValueError(f"Every image needs one label; got {len(images)} images and {len(labels)} labels.")
+    return images, labels
+
+
+def predict(model: nn.Module, images: Any, batch_size: int = 500) -> Tensor:
+    """Logits (N, classes) of images (N, C, H, W), in evaluation mode, without gradients, on the model's device.
+
+    The training flag of the model is as before when the function returns; the result lies on the CPU.
+    """
+    images = torch.as_tensor(images)
+    device = next(model.parameters()).device
+    flag = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            parts = [
+                model(part.to(device).contiguous(memory_format=torch.channels_last)).float().cpu()
+                for part in images.split(batch_size)
+            ]
+    finally:
+        model.train(flag)
+    return torch.cat(parts)
+
+
+def accuracy(model: nn.Module, split: Split | tuple[Any, Any]) -> float:
+    """Share of the images in ``split`` whose largest logit is the right class, in [0, 1]."""
+    images, labels = _tensors(split)
+    return (predict(model, images).argmax(1) == labels).float().mean().item()
+
+
+def _shifted(images: Tensor, shift: int, generator: torch.Generator) -> Tensor:
+    """The whole batch moved by up to ``shift`` pixels each way; the (black) border that leaves returns opposite."""
+    dy, dx = torch.randint(-shift, shift + 1, (2,), generator=generator).tolist()
+    return images.roll((dy, dx), (2, 3))
+
+
+def _optimizer(kind: Optimizer, model: nn.Module, lr: float, momentum: float, decay: float) -> torch.optim.Optimizer:
+    if callable(kind):
+        return kind(model.parameters(), lr)
+    if kind == "sgd":
+        nesterov = momentum > 0
+        return torch.optim.SGD(model.parameters(), lr, momentum, weight_decay=decay, nesterov=nesterov, fused=True)
+    if kind == "adam":
+        return torch.optim.AdamW(model.parameters(), lr, weight_decay=decay, fused=True)
+    raise ValueError(f"optimizer is 'sgd', 'adam' or a function (parameters, lr) -> optimizer; got {kind!r}.")
+
+
+def _schedule(stepper: torch.optim.Optimizer, lr: float, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+    # PyTorch's schedule divides by the length of its two phases, which vanish when there are fewer than eight steps.
+    return torch.optim.lr_scheduler.OneCycleLR(stepper, lr, max(steps, 8), pct_start=0.25, cycle_momentum=False)
+
+
+def _check(model: nn.Module, images: Tensor, labels: Tensor) -> None:
+    """One image through the network before anything is trained, so that a misfit is a sentence and not a traceback."""
+    try:
+        outputs = predict(model, images[:1])
+    except RuntimeError as error:
+        raise ValueError(f"The network does not accept images of shape {tuple(images.shape[1:])}: {error}") from error
+    if outputs.ndim != 2:
+        raise ValueError(f"A classifier returns (N, classes) logits; this network returns {tuple(outputs.shape)}.")
+    if labels.min() < 0 or labels.max() >= outputs.shape[1]:
+        raise ValueError(
+            f"The labels run from {labels.min()} to {labels.max()}, the network has {outputs.shape[1]} outputs: "
+            f"build it with classes={int(labels.max()) + 1}."
+        )
+
+
+def fit(
+    model: nn.Module,
+    train: Split | tuple[Any, Any],
+    validation: Split | tuple[Any, Any] | None = None,
+    epochs: int = 1,
+    *,
+    batch_size: int = 32,
+    lr: float = 0.07,
+    optimizer: Optimizer = "sgd",
+    momentum: float = 0.9,
+    weight_decay: float = 5e-4,
+    one_cycle: bool = True,
+    shift: int = 1,
+    flip: bool = False,
+    seed: int = 0,
+    device: str = "auto",
+    fast: bool = True,
+    bar: bool = True,
+    watch: Callable[[History], None] | None = None,
+) -> History:
+    """Train ``model`` in place and return what happened; the stop button ends it early and keeps all that was learned.
+
+    The loop is the one lesson 05 writes out. What it adds, all switchable: the learning rate rises and falls once
+    (Smith, Super-Convergence, 2018), every batch is moved by a random pixel, and ``fast`` stores images with their
+    channels last and multiplies in bfloat16 where the processor has instructions for it (the weights stay float32).
+
+    Args:
+        model: any classifier that maps images (N, C, H, W) to logits (N, classes). Trained on ``device``; afterwards it
+            is back where it was, in evaluation mode.
+        train: a split, or a pair (images, labels): float (N, C, H, W) in [0, 1] and int64 (N,).
+        validation: measured after every epoch, never trained on.
+        epochs: passes over the training set.
+        batch_size: images per step.
+        lr: learning rate; with ``one_cycle`` its highest value.
+        optimizer: ``"sgd"`` (Nesterov momentum), ``"adam"`` (AdamW; wants lr ≈ 0.003), or a function
+            ``(parameters, lr) -> torch.optim.Optimizer``.
+        momentum: of SGD, in [0, 1).
+        weight_decay: pull of every weight toward zero.
+        one_cycle: let the learning rate rise for a quarter of the steps, then fall to zero; else it is constant.
+        shift: move every batch by up to so many pixels; 0 for none.
+        flip: mirror half of the batches left to right (clothes yes, digits no).
+        seed: of the order of the images and of dropout. The same seed repeats a run on the same computer.
+        device: ``"auto"`` (cuda, else mps, else cpu) or a device's name.
+        fast: see above; ``False`` is the plain loop in float32.
+        bar: show a progress bar.
+        watch: called with the history after every step and once at the end; ``plots.LiveCurves()`` draws it.
+
+    Raises:
+        ValueError: if images, labels and network do not fit together.
+        Diverged: if the loss becomes infinite or NaN; names the likely cause.
+    """
+    if epochs < 1 or batch_size < 1 or lr <= 0:
+        raise ValueError(f"epochs and batch_size must be at least 1 and lr above 0; got {epochs}, {batch_size}, {lr}.")
+    images, labels = _tensors(train)
+    home = next(model.parameters()).device
+    _check(model, images, labels)
+    device = best_device() if device == "auto" else device
+    kind = torch.device(device).type
+    half = fast and fast_bfloat16(kind)
+    layout = torch.channels_last if fast else torch.contiguous_format
+    model.to(device).to(memory_format=layout).train()
+    images, labels = images.to(device), labels.to(device)
+
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    stepper = _optimizer(optimizer, model, lr, momentum, weight_decay)
+    per_epoch = math.ceil(len(images) / batch_size)
+    history = History(per_epoch * epochs, steps_per_epoch=per_epoch, device=kind)
+    history.precision = "bfloat16" if half else "float32"
+    rates = _schedule(stepper, lr, history.total_steps) if one_cycle else None
+    progress = tqdm(total=history.total_steps, unit="step", disable=not bar, leave=False, desc="training")
+    started, first = time.perf_counter(), 0
+    try:
+        for epoch in range(epochs):
+            started, first = time.perf_counter(), len(history.losses)
+            order = torch.randperm(len(images), generator=generator).to(device)
+            for rows in order.split(batch_size):
+                batch = images[rows]
+                if shift:
+                    batch = _shifted(batch, shift, generator)
+                if flip and torch.rand((), generator=generator) < 0.5:
+                    batch = batch.flip(3)
+                batch = batch.contiguous(memory_format=layout)
+                with torch.autocast(kind, torch.bfloat16, enabled=half):
+                    logits = model(batch)
+                    loss = F.cross_entropy(logits, labels[rows])
+                stepper.zero_grad()
+                loss.backward()
+                stepper.step()
+                if rates is not None:
+                    rates.step()
+                history.losses.append(loss.item())
+                history.accuracies.append((logits.argmax(1) == labels[rows]).float().mean().item())
+                if not math.isfinite(history.losses[-1]):
+                    raise Diverged(_diagnosis(images, history, lr), history)
+                progress.update()
+                if len(history.losses) % 20 == 0:
+                    progress.set_postfix_str(
+                        f"epoch {epoch + 1}/{epochs}, loss {history.losses[-1]:.3f}", refresh=False
+                    )
+                if watch is not None:
+                    watch(history)
+            seconds = time.perf_counter() - started
+            history.epochs.append(_epoch(model, history, first, validation, seconds))
+            model.train()
+    except KeyboardInterrupt:
+        history.interrupted = True
+        if len(history.losses) > first:
+            history.epochs.append(_epoch(model, history, first, validation, time.perf_counter() - started))
+    finally:
+        progress.close()
+        model.to(home).to(memory_format=torch.contiguous_format).eval()
+        stepper.zero_grad()
+        if watch is not None:
+            with contextlib.suppress(KeyboardInterrupt):
+                getattr(watch, "close", watch)(history)
+    return history
+
+
+def _epoch(model: nn.Module, history: History, first: int, validation: Any, seconds: float) -> Epoch:
+    losses, hits = history.losses[first:], history.accuracies[first:]
+    mean = (sum(losses) / len(losses), sum(hits) / len(hits))
+    if validation is None:
+        return Epoch(*mean, None, None, seconds)
+    images, labels = _tensors(validation)
+    logits = predict(model, images)
+    right = (logits.argmax(1) == labels).float().mean().item()
+    return Epoch(*mean, F.cross_entropy(logits, labels).item(), right, seconds)
+
+
+def _diagnosis(images: Tensor, history: History, lr: float) -> str:
+    step = len(history.losses)
+    if not torch.isfinite(images).all():
+        return f"The loss is {history.losses[-1]} at step {step} because some pixels are: clean the images first."
+    return (
+        f"The loss became {history.losses[-1]} at step {step}: the learning rate lr={lr:g} is most likely too large, "
+        f"the steps overshoot; build the network again and try lr={lr / 10:g}."
+    )
