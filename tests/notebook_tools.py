@@ -3,6 +3,7 @@
 import ast
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import nbformat
@@ -12,6 +13,7 @@ NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 TITLE = re.compile(r"^### Exercise (\d+): (.+)$")
 EFFORT = re.compile(r"^([★☆]{3}) · (\d+) min$")
 DETAILS = re.compile(r"\A<details>\n<summary>(Hint|Solution)</summary>\n\n(.+)\n\n</details>\s*\Z", re.DOTALL)
+ITEM = re.compile(r"^(?:[-*]|\d+\.) ")
 PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -180,3 +182,75 @@ def split_check(source: str) -> tuple[str, str]:
         raise LayoutError("check(...) is called once, as the last statement of its cell")
     lines = source.split("\n")
     return "\n".join(lines[: last.lineno - 1]) + "\n", "\n".join(lines[last.lineno - 1 :]) + "\n"
+
+
+class Lesson:
+    """A notebook, with the views of it that the rules ask for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.notebook = read(path)
+        self.cells = self.notebook.cells
+        self.front_door = path.name.startswith("00_")
+
+    @cached_property
+    def code(self):
+        return [cell for cell in self.cells if cell.cell_type == "code"]
+
+    @cached_property
+    def trees(self):
+        return [ast.parse(cell.source) for cell in self.code]
+
+    @cached_property
+    def markdown(self):
+        """(index, source) of the markdown a reader sees: presenter notes are left out."""
+        return [(i, c.source) for i, c in enumerate(self.cells) if c.cell_type == "markdown" and not is_notes(c)]
+
+    @cached_property
+    def headings(self):
+        """(cell index, level, title) of every heading."""
+        found = [(i, re.match(r"(#{1,6}) (.+)", line)) for i, text in self.markdown for line in unfenced(text)]
+        return [(i, len(match[1]), match[2].strip()) for i, match in found if match]
+
+    @cached_property
+    def sections(self):
+        """The lines below each `## Title`."""
+        lines, title = {}, None
+        for _, text in self.markdown:
+            for line in unfenced(text):
+                if line.startswith("## "):
+                    title = line[3:].strip()
+                lines.setdefault(title, []).append(line)
+        return lines
+
+    @cached_property
+    def opening(self):
+        first_code = next((i for i, cell in enumerate(self.cells) if cell.cell_type == "code"), len(self.cells))
+        return "\n".join(text for i, text in self.markdown if i < first_code)
+
+    @cached_property
+    def outputs(self):
+        """(cell index, output) of every stored output."""
+        return [(i, output) for i, cell in enumerate(self.cells) for output in cell.get("outputs", [])]
+
+
+def unfenced(text: str) -> list[str]:
+    """The lines of a markdown text outside of ``` fences."""
+    return re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE).split("\n")
+
+
+def prose(text: str) -> str:
+    """The words of a markdown text: without code, formulas, comments and the syntax of pictures."""
+    text = "\n".join(unfenced(text)).replace("![", "[")
+    return re.sub(r"`[^`]*`|\$\$.*?\$\$|\$[^$\n]*\$|<!--.*?-->", "", text, flags=re.DOTALL)
+
+
+def items(lines: list[str]) -> list[str]:
+    """The list items among these lines, each with its continuation lines."""
+    found = []
+    for line in lines:
+        if ITEM.match(line):
+            found.append(line)
+        elif found and line.startswith("  "):
+            found[-1] += " " + line.strip()
+    return found
