@@ -1,0 +1,133 @@
+"""Where windows land: output sizes, pixels left over, receptive fields. Whole numbers only, one axis at a time."""
+
+import operator
+from collections.abc import Sequence
+from typing import NamedTuple
+
+Pair = int | tuple[int, int]
+"""One whole number for both axes, or (rows, columns)."""
+
+
+def whole(value: object, name: str, least: int) -> int:
+    """Return `value` as an int of at least `least`; ValueError says what `name` must be."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or number < least:
+        raise ValueError(f"{name} is {value!r}: give a whole number, {least} or more.")
+    return number
+
+
+def pair(value: object, name: str, least: int) -> tuple[int, int]:
+    """Return `value` as (rows, columns): one whole number stands for both, two are taken as they come."""
+    if type(value) is int and value >= least:
+        return value, value
+    if not isinstance(value, (tuple, list)):
+        value = (value, value)
+    if len(value) != 2:
+        raise ValueError(f"{name} is {value!r}: give one whole number, or two for (rows, columns).")
+    return whole(value[0], name, least), whole(value[1], name, least)
+
+
+def span(kernel: int, dilation: int = 1) -> int:
+    """Return how many pixels a window of `kernel` samples covers when they lie `dilation` apart: d(k−1)+1."""
+    return dilation * (kernel - 1) + 1
+
+
+def output_size(n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
+    """Return the number of places a window takes along an axis of `n` pixels: ⌊(n + 2p − d(k−1) − 1) / s⌋ + 1.
+
+    ValueError when not even one window fits. Pixels at the far edge that no window reaches are counted by `leftover`.
+    """
+    n, kernel, stride, padding, dilation = _checked(n, kernel, stride, padding, dilation)
+    room = n + 2 * padding - span(kernel, dilation)
+    if room < 0:
+        raise ValueError(
+            f"a window that spans {span(kernel, dilation)} pixels does not fit into {n + 2 * padding} "
+            f"({n} and {padding} of padding on each side): take a smaller kernel or dilation, or more padding."
+        )
+    return room // stride + 1
+
+
+def leftover(n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
+    """Return how many pixels at the far edge (padding included) no window reaches, because one more step runs off it.
+
+    ValueError when not even one window fits.
+    """
+    output_size(n, kernel, stride, padding, dilation)
+    n, kernel, stride, padding, dilation = _checked(n, kernel, stride, padding, dilation)
+    return (n + 2 * padding - span(kernel, dilation)) % stride
+
+
+def fits(n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> bool:
+    """Return whether windows fit and the last one ends exactly on the edge; ValueError on numbers out of range only."""
+    n, kernel, stride, padding, dilation = _checked(n, kernel, stride, padding, dilation)
+    room = n + 2 * padding - span(kernel, dilation)
+    return room >= 0 and room % stride == 0
+
+
+class ReceptiveField(NamedTuple):
+    """What the units of one layer see of the input, along one axis, in input pixels.
+
+    `size`: pixels seen by a unit. `jump`: pixels from a unit's field to its neighbor's. `start`: the first pixel seen
+    by unit 0, negative when that lies in the padding.
+    """
+
+    size: int
+    jump: int
+    start: int
+
+    def units(self, n: int) -> int:
+        """Return how many units the layer has along an axis of `n` input pixels (0 when the input is too small)."""
+        return max(0, (whole(n, "the input size", 1) - 2 * self.start - self.size) // self.jump + 1)
+
+    def interval(self, unit: int, n: int) -> slice:
+        """Return the input pixels, of `n`, that unit number `unit` sees; ValueError when there is no such unit."""
+        unit = whole(unit, "the unit", 0)
+        if unit >= self.units(n):
+            raise ValueError(f"there is no unit {unit}: on {n} input pixels this layer has {self.units(n)}, from 0 on.")
+        first = self.start + unit * self.jump
+        begin = min(max(first, 0), n)
+        return slice(begin, max(begin, min(first + self.size, n)))
+
+    def box(self, row: int, column: int, image_shape: Sequence[int]) -> tuple[slice, slice]:
+        """Return the part of an image of shape (..., H, W) that unit (row, column) sees: `image[..., *box]`."""
+        height, width = image_shape[-2:]
+        return self.interval(row, height), self.interval(column, width)
+
+
+def receptive_field(layers: Sequence[Sequence[int]]) -> list[ReceptiveField]:
+    """Return the receptive field after each layer of a chain of square convolutions and poolings.
+
+    `layers` holds one (kernel, stride, padding) or (kernel, stride, padding, dilation) per layer; a layer that works on
+    single pixels (ReLU, dropout) is (1, 1, 0) or left out. Going up one layer, the field grows by span − 1 steps of the
+    layer below, the jump is multiplied by the stride, and padding moves the start to the left. The box is the most that
+    a unit can see: a max pooling picks, a ReLU may close, a dilated window skips pixels inside it. ValueError when a
+    layer is written differently.
+    """
+    fields, field = [], ReceptiveField(size=1, jump=1, start=0)
+    for number, layer in enumerate(layers):
+        if not isinstance(layer, (tuple, list)) or len(layer) not in (3, 4):
+            raise ValueError(
+                f"layer {number} is {layer!r}: write it as (kernel, stride, padding) or "
+                "(kernel, stride, padding, dilation)."
+            )
+        _, kernel, stride, padding, dilation = _checked(1, *layer)
+        field = ReceptiveField(
+            size=field.size + (span(kernel, dilation) - 1) * field.jump,
+            jump=field.jump * stride,
+            start=field.start - padding * field.jump,
+        )
+        fields.append(field)
+    return fields
+
+
+def _checked(n: object, kernel: object, stride: object, padding: object, dilation: object = 1) -> tuple[int, ...]:
+    return (
+        whole(n, "the input size", 1),
+        whole(kernel, "the kernel size", 1),
+        whole(stride, "stride", 1),
+        whole(padding, "padding", 0),
+        whole(dilation, "dilation", 1),
+    )
