@@ -1,0 +1,21 @@
+"""Every picture of the series, in one style: a function here takes numbers, returns a ``Picture``, computes nothing."""
+
+from helpers.plots.charts import bars, confusion, curves, probabilities
+from helpers.plots.live import LiveCurves, history
+from helpers.plots.pictures import images, mosaic, numbers, overlay
+from helpers.plots.style import Picture, use_style
+
+__all__ = [
+    "LiveCurves",
+    "Picture",
+    "bars",
+    "confusion",
+    "curves",
+    "history",
+    "images",
+    "mosaic",
+    "numbers",
+    "overlay",
+    "probabilities",
+    "use_style",
+]

@@ -1,0 +1,201 @@
+"""The house style: palettes, fonts, and the ``Picture`` that carries its own alternative text.
+
+Colors mean the same thing in every lesson. Images are gray from 0 to 1. Weights are purple (negative) to orange
+(positive). Responses and attributions are blue (negative) to red (positive), white at zero. Activations, which are
+never negative, run from black at zero to bright. All four palettes are safe for color-blind readers.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from typing import Any, Literal
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+Kind = Literal["image", "weights", "response", "activation"]
+
+PALETTES: dict[str, str] = {"image": "gray", "weights": "PuOr_r", "response": "RdBu_r", "activation": "magma"}
+SIGNED = ("weights", "response")
+#: Okabe and Ito's colors, in the order in which lines and bars use them.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+INK, FAINT, GOOD, BAD = "#1d2733", "#8a94a0", "#009E73", "#D55E00"
+#: Dots per inch of the stored pixels, and how many of them make one pixel of the page (sharp on a projector).
+DPI, SHARPNESS = 150, 1.5
+
+RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 12,
+    "axes.titlesize": 13,
+    "axes.labelsize": 12,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "axes.titlecolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": matplotlib.cycler(color=COLORS),
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+    "lines.linewidth": 2.4,
+    "legend.frameon": False,
+    "legend.fontsize": 12,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "image.interpolation": "nearest",
+    "svg.hashsalt": "picture",
+}
+
+
+def use_style() -> None:
+    """Apply the house style to figures that a cell draws with matplotlib itself."""
+    matplotlib.rcParams.update(RC)
+
+
+def figure(width: float = 9.0, height: float = 3.0, layout: str | None = "constrained") -> Figure:
+    """A figure in the house style that belongs to nobody else: never shown twice, never left open. Inches."""
+    with matplotlib.rc_context(RC):
+        drawn = Figure(figsize=(width, height), dpi=DPI, layout=layout)
+        FigureCanvasAgg(drawn)
+    return drawn
+
+
+def png(drawn: Figure, fast: bool = False) -> bytes:
+    """The figure as PNG bytes: the same figure gives the same bytes. ``fast`` writes larger files sooner."""
+    with matplotlib.rc_context(RC), io.BytesIO() as buffer:
+        effort = {"compress_level": 1} if fast else {"optimize": True}
+        drawn.savefig(buffer, format="png", dpi=drawn.dpi, metadata={"Software": None}, pil_kwargs=effort)
+        return buffer.getvalue()
+
+
+class Picture:
+    """A finished figure with its alternative text; the last expression of a cell shows it.
+
+    Args:
+        drawn: the figure.
+        alt: what a reader who cannot see it needs to know, in a sentence or two.
+    """
+
+    def __init__(self, drawn: Figure, alt: str) -> None:
+        self.figure = drawn
+        self.alt = " ".join(alt.split())
+
+    def png(self) -> bytes:
+        """The picture as PNG bytes."""
+        return png(self.figure)
+
+    def save(self, path: str) -> None:
+        """Write the picture to a PNG file."""
+        with open(path, "wb") as file:
+            file.write(self.png())
+
+    def __repr__(self) -> str:
+        return f"[{self.alt}]"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        return bundle(self.png(), self.alt)
+
+
+def bundle(data: bytes, alt: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parts of a display: PNG and text, with the size on the page and the alternative text as metadata."""
+    width, height = (int.from_bytes(data[i : i + 4], "big") for i in (16, 20))
+    about = {"alt": alt, "width": round(width / SHARPNESS), "height": round(height / SHARPNESS)}
+    return {"image/png": data, "text/plain": f"[{alt}]"}, {"image/png": about}
+
+
+def as_array(data: Any) -> np.ndarray:
+    """Any tensor, list or array as a NumPy array on the CPU, without a gradient."""
+    if hasattr(data, "detach"):
+        data = data.detach().cpu()
+        data = data.float() if data.is_floating_point() else data
+    return np.asarray(data)
+
+
+def as_picture(data: Any) -> np.ndarray:
+    """One image as (H, W) or (H, W, 3): leading axes of length one are dropped, a color axis in front moves to the end.
+
+    Raises:
+        ValueError: if it is not one image.
+    """
+    array = as_array(data)
+    while array.ndim > 2 and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim == 3 and array.shape[-1] not in (3, 4) and array.shape[0] in (3, 4):
+        array = np.moveaxis(array, 0, -1)
+    if array.ndim == 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim != 2 and not (array.ndim == 3 and array.shape[-1] in (3, 4)):
+        raise ValueError(f"One picture is (H, W), (H, W, 3) or (3, H, W); this array has the shape {array.shape}.")
+    return array
+
+
+def limit(arrays: Any, percentile: float = 100.0) -> float:
+    """The value at which a palette ends: the given percentile of |a| over all the arrays, and 1 where all are zero."""
+    flat = [np.abs(as_array(a)).ravel() for a in arrays]
+    values = np.concatenate(flat) if flat else np.zeros(1)
+    values = values[np.isfinite(values)]
+    top = float(np.percentile(values, percentile)) if values.size else 0.0
+    if top == 0.0 and values.size:
+        top = float(values.max())
+    return top or 1.0
+
+
+def scale(kind: Kind, top: float = 1.0) -> dict[str, Any]:
+    """Palette and limits of a kind of picture, as arguments of ``imshow``.
+
+    Raises:
+        ValueError: if there is no such kind.
+    """
+    if kind not in PALETTES:
+        raise ValueError(f"kind is one of {', '.join(PALETTES)}; got {kind!r}.")
+    low = -top if kind in SIGNED else 0.0
+    return {"cmap": PALETTES[kind], "vmin": low, "vmax": 1.0 if kind == "image" else top}
+
+
+def colormap(kind: Kind) -> Colormap:
+    """The palette of a kind of picture."""
+    return matplotlib.colormaps[PALETTES[kind]]
+
+
+def show(axes: Axes, data: Any, kind: Kind = "image", top: float | None = None, title: str = "") -> AxesImage:
+    """Draw one picture into axes, framed, without ticks; returns the artist, so that an explorer can redraw it."""
+    array = as_picture(data)
+    if kind == "image" and array.dtype.kind in "ui":
+        array = array / 255.0
+    array = np.clip(array, 0, 1) if array.ndim == 3 else array
+    top = limit([array]) if top is None else top
+    artist = axes.imshow(array, interpolation="nearest", **scale(kind, top))
+    frame(axes)
+    if title:
+        axes.set_title(title)
+    if kind != "image" and not np.any(array):
+        note(axes, "zero everywhere", color=FAINT if kind != "activation" else "white")
+    return artist
+
+
+def frame(axes: Axes) -> None:
+    """A thin frame and no ticks: what a picture of pixels needs."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(True)
+        spine.set_color(FAINT)
+        spine.set_linewidth(0.8)
+
+
+def note(axes: Axes, text: str, color: str = FAINT) -> None:
+    """A remark in the middle of a picture."""
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=color, fontsize=11)
+
+
+def wrap(text: str, width: int) -> str:
+    """Break a title into lines of at most ``width`` characters."""
+    return "\n".join(textwrap.wrap(text, width)) if text else ""
