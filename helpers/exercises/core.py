@@ -1,0 +1,283 @@
+"""How a question is asked and an answer judged; the questions themselves are in ``lesson02.py`` and its neighbors."""
+
+from __future__ import annotations
+
+import html
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["right", "wrong", "not attempted yet"]
+
+_TONES = {
+    "right": ("#009E73", "✓ Right."),
+    "wrong": ("#D55E00", "✗ Not yet."),
+    "not attempted yet": ("#5b6672", "○ Not attempted yet."),
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found; shown as a colored line in a notebook.
+
+    Attributes:
+        status: ``"right"``, ``"wrong"`` or ``"not attempted yet"``.
+        message: what a right answer shows, or a hint about the very mistake.
+        key: the exercise.
+    """
+
+    status: Status
+    message: str
+    key: str = ""
+
+    def __str__(self) -> str:
+        return f"{_TONES[self.status][1]} {self.message}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        color, word = _TONES[self.status]
+        return box(color, f"<b>{word}</b> {rich(self.message)}")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One possible answer of a prediction: its text, whether it is right, and why."""
+
+    text: str
+    why: str
+    right: bool = False
+
+
+@dataclass
+class Question:
+    """A prediction: the question and two to four options, at least one of them right."""
+
+    text: str
+    options: Sequence[Option]
+    key: str = ""
+
+
+class Wrong(Exception):
+    """Raised by a check to say what is wrong with an answer; its text is the hint."""
+
+
+@dataclass
+class Lesson:
+    """The exercises and predictions of one lesson, collected by its file; ``number`` is two digits."""
+
+    number: str
+    checks: dict[str, Callable[..., str]] = field(default_factory=dict)
+    questions: dict[str, Question] = field(default_factory=dict)
+
+    def check(self, name: str) -> Callable[[Callable[..., str]], Callable[..., str]]:
+        """Register a check: a function of the student's answers that raises :class:`Wrong` or returns the praise."""
+
+        def register(function: Callable[..., str]) -> Callable[..., str]:
+            self.checks[f"{self.number}/{name}"] = function
+            return function
+
+        return register
+
+    def ask(self, name: str, text: str, *options: Option) -> None:
+        """Register a prediction.
+
+        Raises:
+            ValueError: if it does not have two to four options with at least one right one.
+        """
+        if not 2 <= len(options) <= 4 or not any(o.right for o in options):
+            raise ValueError(f"{name}: a prediction needs two to four options, at least one of them right.")
+        key = f"{self.number}/{name}"
+        self.questions[key] = Question(text, options, key)
+
+
+_checked: dict[str, Status] = {}
+_predicted: dict[str, bool] = {}
+
+
+def lesson(number: str) -> Lesson:
+    """The questions of a lesson, ``"02"``.
+
+    Raises:
+        ValueError: if there is no such lesson.
+    """
+    try:
+        return importlib.import_module(f"helpers.exercises.lesson{number}").LESSON
+    except ModuleNotFoundError as error:
+        raise ValueError(f"There is no lesson {number!r}: lessons are '00' to '12'.") from error
+
+
+def _find(key: str, what: str) -> Any:
+    table = getattr(lesson(key.split("/")[0]), what)
+    if key not in table:
+        raise ValueError(f"There is no {key!r} in this lesson; it has {', '.join(table)}.")
+    return table[key]
+
+
+def is_blank(answer: Any) -> bool:
+    """Whether an answer is still the stub: ``...`` or ``None``, or a list, tuple or dict that still holds one."""
+    if isinstance(answer, dict):
+        answer = list(answer.values())
+    if isinstance(answer, list | tuple):
+        return any(is_blank(part) for part in answer)
+    return answer is ... or answer is None
+
+
+def check(key: str, *answers: Any) -> Verdict:
+    """Judge the answer to an exercise. It never raises over a student's code: a mistake is a verdict with a hint.
+
+    Args:
+        key: the exercise, such as ``"02/diagonal-filter"``.
+        answers: what the exercise asks for: a function, an array, a number.
+    """
+    judge = _find(key, "checks")
+    if any(is_blank(answer) for answer in answers):
+        verdict = Verdict("not attempted yet", "Replace the dots and run the cell again.", key)
+    else:
+        verdict = _judge(judge, key, answers)
+    _checked[key] = verdict.status
+    return verdict
+
+
+def _judge(judge: Callable[..., str], key: str, answers: tuple[Any, ...]) -> Verdict:
+    try:
+        return Verdict("right", judge(*answers), key)
+    except Blank:
+        return Verdict(
+            "not attempted yet", "The function still returns nothing: replace the dots and run the cell again.", key
+        )
+    except Wrong as wrong:
+        return Verdict("wrong", str(wrong), key)
+    except Exception as error:
+        said = str(error).strip().splitlines()
+        return Verdict(
+            "wrong", f"Your code stopped with {type(error).__name__}: {said[0] if said else 'no message'}", key
+        )
+
+
+class Blank(Exception):
+    """Raised by :func:`call` when the student's function is still the stub."""
+
+
+def call(function: Any, *arguments: Any) -> Any:
+    """Call a student's function inside a check; a stub that returns ``None`` or ``...`` counts as not attempted.
+
+    Raises:
+        Wrong: if it is not a function.
+        Blank: if it returns nothing.
+    """
+    if not callable(function):
+        raise Wrong("This should be a function: keep the line that begins with `def`.")
+    answer = function(*arguments)
+    if is_blank(answer):
+        raise Blank
+    return answer
+
+
+def predict(key: str) -> Prediction:
+    """Ask a question before the picture that answers it: choose, and read why each option is right or wrong."""
+    return Prediction(_find(key, "questions"))
+
+
+class Prediction:
+    """A question with its options as buttons; without a running kernel it reads as a question with its options."""
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+
+    def choose(self, index: int) -> str:
+        """Take the option with this index; returns the explanation as HTML. The first choice counts."""
+        option = self.question.options[index]
+        _predicted.setdefault(self.question.key, option.right)
+        color, word = _TONES["right" if option.right else "wrong"]
+        return box(color, f"<b>{word}</b> {rich(option.why)}")
+
+    def __repr__(self) -> str:
+        options = "  ".join(f"({'abcd'[i]}) {o.text}" for i, o in enumerate(self.question.options))
+        return f"Predict: {self.question.text}  {options}"
+
+    def _repr_html_(self) -> str:
+        items = "".join(f"<li>{rich(option.text)}</li>" for option in self.question.options)
+        return box(
+            "#0072B2", f'<b>Predict:</b> {rich(self.question.text)}<ol type="a" style="margin:4px 0">{items}</ol>'
+        )
+
+    def _widget(self) -> Any:
+        import ipywidgets as widgets
+
+        answer = widgets.HTML()
+        wide = widgets.Layout(width="auto", min_width="12em", height="auto", margin="2px 6px 2px 0")
+        buttons = []
+        for index, option in enumerate(self.question.options):
+            button = widgets.Button(description=f"{'abcd'[index]})  {plain(option.text)}", layout=wide)
+            button.style.button_color = "#e8f1f8"
+
+            def clicked(_: Any, index: int = index) -> None:
+                for i, (b, o) in enumerate(zip(buttons, self.question.options, strict=True)):
+                    chosen = "#bfe6d8" if o.right else "#f6d0b8"
+                    b.style.button_color = chosen if i == index else "#e8f1f8"
+                answer.value = self.choose(index)
+
+            button.on_click(clicked)
+            buttons.append(button)
+        text = widgets.HTML(box("#0072B2", f"<b>Predict:</b> {rich(self.question.text)}"))
+        row = widgets.Layout(flex_flow="row wrap", padding="0 0 0 12px")
+        return widgets.VBox([text, widgets.HBox(buttons, layout=row), answer])
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        data = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        live = self._widget()._repr_mimebundle_()
+        live = live[0] if isinstance(live, tuple) else live
+        view = "application/vnd.jupyter.widget-view+json"
+        if live and view in live:
+            data[view] = live[view]
+        return data
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many predictions came true and how many exercises are solved, of how many."""
+
+    lesson: Lesson
+
+    def __str__(self) -> str:
+        asked, exercises = self.lesson.questions, self.lesson.checks
+        came_true = sum(_predicted.get(key, False) for key in asked)
+        answered = sum(key in _predicted for key in asked)
+        solved = sum(_checked.get(key) == "right" for key in exercises)
+        return (
+            f"Lesson {self.lesson.number}: {came_true} of {len(asked)} predictions right at the first try "
+            f"({answered} answered), {solved} of {len(exercises)} exercises solved."
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        open_exercises = [key.split("/")[1] for key in self.lesson.checks if _checked.get(key) != "right"]
+        rest = f" Still open: {', '.join(open_exercises)}." if open_exercises else " All exercises solved."
+        return box("#0072B2", f"<b>{self}</b>{html.escape(rest)}")
+
+
+def tally(number: str) -> Tally:
+    """The tally of a lesson, ``"02"``: run the cell again after you have answered more."""
+    return Tally(lesson(number))
+
+
+def rich(text: str) -> str:
+    """Text as HTML, with ``code`` between backticks set in a fixed-width font."""
+    parts = html.escape(text, quote=False).split("`")
+    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
+
+
+def plain(text: str) -> str:
+    """Text without backticks, for places that cannot show code."""
+    return text.replace("`", "")
+
+
+def box(color: str, content: str) -> str:
+    """A line of HTML with a colored edge, legible on light and dark pages."""
+    style = (
+        f"border-left:4px solid {color};padding:6px 12px;margin:4px 0;background:rgba(127,127,127,.08);max-width:60em"
+    )
+    return f'<div style="{style}">{content}</div>'

@@ -1,0 +1,128 @@
+"""What every interactive tool is built on: controls above one kept figure, shown as one bundle that has a picture."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import ipywidgets as widgets
+from matplotlib.figure import Figure
+
+from helpers.plots.style import SHARPNESS, bundle, png
+
+
+class Explorer:
+    """Base class of the interactive tools.
+
+    A tool says three things: its ``alt`` text, its controls (:meth:`controls`), and how the values of the controls
+    change the artists of its figure (:meth:`draw`). The figure is made once and kept, because changing an image takes a
+    tenth of the time of making a new figure. The PNG goes into an ``ipywidgets.Image``.
+
+    A tool is displayed as one bundle: the live widget where a kernel runs, the PNG of its present state everywhere else
+    (before the notebook is run, in HTML, in slides, on the web), and constant words.
+
+    Args:
+        values: starting values of the controls, by name.
+
+    Raises:
+        ValueError: if a name is not that of a control, or a value is not allowed there.
+    """
+
+    #: What the tool shows, for readers who cannot see it. Constant, so that stored outputs do not change.
+    alt: str = ""
+
+    def __init__(self, **values: Any) -> None:
+        self._controls = dict(self.controls())
+        self.figure = self.build()
+        for name, value in values.items():
+            self._set(name, value)
+        self.error = widgets.HTML()
+        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", align_self="flex-start"))
+        self.image.add_class("explorer-picture")
+        # Alternative text of the live picture, for screen readers.
+        self.image.tooltip = self.alt
+        for control in self._controls.values():
+            control.observe(self._changed, names="value")
+        self.box = self.arrange(self._controls)
+        self._paused = False
+        self.update()
+
+    # -- what a tool defines ------------------------------------------------------------------------------------------
+
+    def controls(self) -> Mapping[str, widgets.Widget]:
+        """Name → widget, in the order in which they stand. Called once, before :meth:`build`."""
+        raise NotImplementedError
+
+    def build(self) -> Figure:
+        """Make the figure and its artists, once; keep the artists as attributes for :meth:`draw`."""
+        raise NotImplementedError
+
+    def draw(self, **values: Any) -> None:
+        """Change the artists to show these values of the controls."""
+        raise NotImplementedError
+
+    def arrange(self, controls: Mapping[str, widgets.Widget]) -> widgets.Widget:
+        """Lay out controls and picture: the controls in rows that wrap, above the picture."""
+        row = widgets.Layout(flex_flow="row wrap", grid_gap="4px 18px", align_items="center")
+        return widgets.VBox([widgets.HBox(list(controls.values()), layout=row), self.error, self.image])
+
+    # -- what every tool has ------------------------------------------------------------------------------------------
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The present values of all controls that have one."""
+        return {name: control.value for name, control in self._controls.items() if hasattr(control, "value")}
+
+    def set(self, **values: Any) -> None:
+        """Set several controls at once and draw once, as a cell or a test would."""
+        with self.quiet():
+            for name, value in values.items():
+                self._set(name, value)
+        self.update()
+
+    @contextlib.contextmanager
+    def quiet(self) -> Any:
+        """Controls changed inside do not redraw, so that one that sets others draws only once."""
+        before, self._paused = self._paused, True
+        try:
+            yield
+        finally:
+            self._paused = before
+
+    def update(self) -> None:
+        """Draw the present values; a value that cannot be drawn is explained in a line instead of a traceback."""
+        try:
+            self.draw(**self.values)
+            self.error.value = ""
+        except ValueError as error:
+            self.error.value = f'<span style="color:#b3261e">{error}</span>'
+            return
+        data = png(self.figure, fast=True)
+        with self.image.hold_sync():
+            self.image.width = str(round(int.from_bytes(data[16:20], "big") / SHARPNESS))
+            self.image.value = data
+
+    def _set(self, name: str, value: Any) -> None:
+        if name not in self._controls:
+            raise ValueError(f"{type(self).__name__} has no control {name!r}; it has {', '.join(self._controls)}.")
+        try:
+            self._controls[name].value = value
+        except Exception as error:  # ipywidgets raises TraitError, an Exception without a public home
+            raise ValueError(f"{value!r} is not a possible value of {name!r}: {error}") from error
+
+    def _changed(self, change: Any) -> None:
+        if not self._paused:
+            self.update()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        data, about = bundle(png(self.figure), self.alt)
+        live = self.box._repr_mimebundle_()
+        live = live[0] if isinstance(live, tuple) else live
+        view = "application/vnd.jupyter.widget-view+json"
+        if live and view in live:
+            data[view] = live[view]
+        return data, about
+
+    def __repr__(self) -> str:
+        return f"[{self.alt}]"
