@@ -14,6 +14,7 @@ Part = tuple[np.ndarray, np.ndarray]
 FIRST_DIGITS = (5, 0, 4, 1, 9, 2, 1, 3, 1, 4)
 FIRST_TEST_DIGITS = (7, 2, 1, 0, 4, 1, 4, 9, 5, 9, 0, 6, 9, 0, 1, 5, 9, 7, 3, 4, 9, 6, 6)
 FIRST_GARMENTS = (9, 0, 0, 3, 0, 2, 7, 2, 5, 5)
+FIRST_TEST_GARMENTS = (9, 2, 1, 1, 6, 1, 4, 6, 5, 7)
 
 
 def begin_with(labels: np.ndarray, first: tuple[int, ...]) -> np.ndarray:
@@ -69,5 +70,15 @@ def digits() -> tuple[Part, Part]:
 
 @cache
 def garments() -> tuple[Part, Part]:
-    """Return ((images, labels), (images, labels)) for training and test: uint8 (N, 28, 28) and (N,)."""
-    raise NotImplementedError
+    """Return ((images, labels), (images, labels)) for training and test: uint8 (N, 28, 28) and (N,), N 6,000 and 1,000.
+
+    Every class is equally frequent, as in FashionMNIST.
+    """
+    from helpers.garments import draw
+
+    def part(each: int, first: tuple[int, ...], seed: int) -> Part:
+        labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(10), each))
+        labels = labels[begin_with(labels, first)]
+        return draw(labels, seed + 1), labels
+
+    return part(600, FIRST_GARMENTS, 10), part(100, FIRST_TEST_GARMENTS, 20)

@@ -1,0 +1,271 @@
+"""Ten kinds of garments, drawn: what the offline stand-in for FashionMNIST is made of.
+
+Each garment is a handful of polygons, ellipses and lines whose measures are drawn by chance within bounds that keep it
+what it is: sleeve length, hem, heel, neckline, buttons. Coordinates are those of the finished 28×28 picture, x to the
+right, y down, with (14, 14) in the middle; drawing happens four times larger so that edges come out gray. Shoes
+point left, as in the real set.
+"""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+FINE = 4  # pixels drawn per pixel kept, each way
+Point = tuple[float, float]
+
+
+class Pen:
+    """Draws one garment in shades from 0 (background) to 1, and decides by chance: ``pen(a, b)`` is between the two."""
+
+    def __init__(self, random: np.random.Generator) -> None:
+        # Chances are drawn in one go: asking the generator for each separately took longer than drawing.
+        self.chances = iter(random.random(64).tolist())
+        self.image = Image.new("L", (28 * FINE, 28 * FINE))
+        self.draw = ImageDraw.Draw(self.image)
+        self.base = self(0.5, 0.92)  # the shade of the cloth
+
+    def __call__(self, low: float, high: float) -> float:
+        """Draw a number between the two by chance."""
+        return low + (high - low) * next(self.chances)
+
+    def often(self, share: float) -> bool:
+        """Decide yes in this share of all cases."""
+        return next(self.chances) < share
+
+    def ink(self, shade: float) -> int:
+        """Turn a shade, given as a multiple of the cloth's, into a gray level."""
+        return min(255, max(0, round(255 * self.base * shade)))
+
+    def area(self, points: Iterable[Point], shade: float = 1.0) -> None:
+        """Fill a polygon."""
+        self.draw.polygon([(x * FINE, y * FINE) for x, y in points], fill=self.ink(shade))
+
+    def both(self, points: list[Point], shade: float = 1.0) -> None:
+        """Fill a polygon given by its distance from the middle line, and its mirror image."""
+        self.area([(14 + x, y) for x, y in points], shade)
+        self.area([(14 - x, y) for x, y in points], shade)
+
+    def line(self, points: Iterable[Point], width: float, shade: float = 1.0) -> None:
+        """Draw a bent line."""
+        places = [(x * FINE, y * FINE) for x, y in points]
+        self.draw.line(places, fill=self.ink(shade), width=max(1, round(width * FINE)), joint="curve")
+
+    def mirrored(self, points: list[Point], width: float, shade: float = 1.0) -> None:
+        """Draw a line given by its distance from the middle, and its mirror image."""
+        self.line([(14 + x, y) for x, y in points], width, shade)
+        self.line([(14 - x, y) for x, y in points], width, shade)
+
+    def oval(self, x: float, y: float, rx: float, ry: float, shade: float = 1.0) -> None:
+        """Fill an ellipse with the middle (x, y) and the radii rx and ry."""
+        box = ((x - rx) * FINE, (y - ry) * FINE, (x + rx) * FINE, (y + ry) * FINE)
+        self.draw.ellipse(box, fill=self.ink(shade))
+
+
+def _top(pen: Pen, sleeve: float, hem: float, flare: float = 0.0, neck: float = 2.6) -> tuple[float, float]:
+    """Draw a body with two sleeves (sleeve 1 reaches the wrist); return the height of the neck, half the width."""
+    top, half = pen(2.5, 4), pen(5.4, 6.8)
+    shoulder, arm = half + pen(0.3, 1), pen(2.7, 3.4)
+    reach = 3.5 + sleeve * (hem - top - 5)
+    out = shoulder + 2.2 + 2.4 * min(1, 3 * sleeve) - 1.3 * sleeve  # short sleeves stand off, long ones hang
+    inner = max(half + 0.5, out - arm)
+    body = [(0, top + 0.3), (neck, top), (shoulder, top + 1.3), (half, top + 8), (half - 0.3 + flare, hem), (0, hem)]
+    sleeves = [(shoulder - 1.2, top + 0.8), (shoulder + 0.8, top + 1.7), (out, top + reach)]
+    sleeves += [(inner, top + reach + 0.9), (half, top + 6.5)]
+    pen.both(sleeves, pen(0.82, 0.95))
+    pen.both(body)
+    pen.mirrored([(half - 0.1, top + 4), (half - 0.1, min(hem, top + 4 + reach))], 0.35, 0.6)  # shade under the arm
+    return top, half
+
+
+def tshirt(pen: Pen) -> None:
+    """Short sleeves, an open neck, nothing down the front, at most a print."""
+    hem = pen(23, 26)
+    neck = pen(2.4, 3.6)
+    top, half = _top(pen, pen(0.05, 0.22), hem, pen(-0.3, 0.6), neck)
+    deep = pen(1.2, 3)
+    pen.oval(14, top, neck + 0.6, deep + 0.8, 0.75)
+    pen.oval(14, top - 0.1, neck, deep, 0)
+    pen.area([(9, 0), (19, 0), (19, top), (9, top)], 0)
+    if pen.often(0.3):
+        pen.oval(14, top + 9, pen(1.5, half - 2.5), pen(1.2, 3), pen(0.35, 0.7))
+
+
+def trouser(pen: Pen) -> None:
+    """Two legs from one waistband."""
+    top, hem, waist = pen(1, 2.5), pen(25, 27.5), pen(3.4, 4.6)
+    hip, foot, crotch = waist + pen(0.2, 1), pen(1.8, 3.2), pen(8, 11)
+    spread = pen(0.6, 1.6)
+    pen.both([(0, top), (waist, top), (hip, crotch), (spread + foot, hem), (spread, hem), (0, crotch)])
+    pen.line([(14, top + 1), (14, crotch)], 0.4, 0.65)
+    pen.area([(14 - waist, top), (14 + waist, top), (14 + waist, top + 1), (14 - waist, top + 1)], pen(0.6, 0.85))
+    if pen.often(0.5):
+        pen.mirrored([(spread + foot / 2, crotch + 1), (spread + foot / 2, hem)], 0.4, pen(1.08, 1.2))
+
+
+def pullover(pen: Pen) -> None:
+    """Long sleeves, a small round neck, ribbed cuffs and hem."""
+    hem = pen(22.5, 25.5)
+    top, half = _top(pen, pen(0.9, 1), hem)
+    rib = pen(0.62, 0.8)
+    pen.area([(14 - half, hem - 1.5), (14 + half, hem - 1.5), (14 + half - 0.4, hem), (14 - half + 0.4, hem)], rib)
+    neck = pen(2, 2.8)
+    pen.oval(14, top + 0.2, neck + 0.7, 1.9, rib)
+    pen.oval(14, top - 0.3, neck, 1.1, 0)
+    pen.area([(9, 0), (19, 0), (19, top - 0.4), (9, top - 0.4)], 0)
+    if pen.often(0.25):
+        pen.area([(14 - half, 10), (14 + half, 10), (14 + half, pen(12, 15)), (14 - half, pen(12, 15))], pen(0.5, 0.75))
+
+
+def dress(pen: Pen) -> None:
+    """Slim above, a waist, a skirt that widens to the lower edge; straps or very short sleeves."""
+    top, hem = pen(1, 2.5), pen(25.5, 27.5)
+    chest, waist, skirt = pen(3, 4), pen(2.4, 3.2), pen(4, 7.5)
+    middle = pen(10, 13)
+    pen.both([(1.6, top), (chest, top + 3), (chest, top + 5), (waist, middle), (skirt, hem), (0, hem), (0, top + 4)])
+    if pen.often(0.45):
+        pen.both([(1.6, top), (chest + pen(1, 2.6), top + pen(3, 5)), (chest, top + 5.5)], 0.9)
+    pen.oval(14, top, 1.7, pen(2, 4), 0)
+    if pen.often(0.6):
+        pen.line([(14 - waist, middle), (14 + waist, middle)], pen(0.6, 1.2), pen(0.4, 0.7))
+    for fold in (-0.5, 0.1, 0.6):
+        pen.line([(14 + fold * waist, middle + 1), (14 + fold * skirt, hem)], 0.4, pen(0.7, 0.9))
+
+
+def coat(pen: Pen) -> None:
+    """Long in sleeve and body, open in front: lapels, a seam from top to bottom, pockets."""
+    hem = pen(26, 27.5)
+    top, half = _top(pen, pen(0.78, 0.88), hem, pen(0.2, 1.2))
+    depth = pen(6, 9)
+    pen.both([(0, top + depth), (0.2, top), (2.6, top - 0.2), (3.6, top + 4)], 0.6)
+    pen.area([(14 - 1.5, top - 0.2), (14 + 1.5, top - 0.2), (14, top + depth - 1)], 0.22)
+    pen.line([(14, top + depth - 1), (14, hem)], pen(0.7, 1.2), 0.3)
+    for y in (top + depth + 2, top + depth + 6):
+        pen.oval(14 + 1.4, y, 0.45, 0.45, 0.3)
+    if pen.often(0.7):
+        pen.mirrored([(half - 3.2, hem - 7), (half - 0.8, hem - 7.4)], 0.6, 0.5)
+    if pen.often(0.3):
+        pen.area([(14 - half, 14.5), (14 + half, 14.5), (14 + half, 16), (14 - half, 16)], 0.5)
+
+
+def sandal(pen: Pen) -> None:
+    """A sole, more or less of a heel, and straps with air between them."""
+    heel = pen(0.5, 8) if pen.often(0.6) else pen(0, 1)
+    floor, thick = pen(19, 20) + 0.35 * heel, pen(1.1, 2.2)
+    back = floor - heel
+    sole = [(2.0, floor - 0.4), (8, floor - 0.3), (17, back + 0.35 * heel), (25.5, back)]
+    pen.area([*sole, (26, back + thick), *((x, y + thick) for x, y in reversed(sole))])
+    if heel > 2.5:
+        pen.area([(23.5, back), (26, back), (25.6, floor + thick), (24.2, floor + thick)], 0.85)
+
+    def foot(x: float, rise: float) -> Point:
+        """Return a place above the sole: rise 0 on it, 1 on the back of the foot."""
+        ground = floor - 0.3 - heel * min(1, max(0, (x - 8) / 16)) ** 1.3
+        return x, ground - rise * (2.2 + 0.32 * x)
+
+    wide = pen(1.6, 2.6)
+    for x in (3.5, 8, 12.5)[: 2 + pen.often(0.4)]:
+        pen.area([foot(x, 0), foot(x + wide, 0), foot(x + wide + 1.6, 1), foot(x + 1.8, 1)], pen(0.85, 1))
+    if pen.often(0.4):
+        pen.line([foot(5.5, 1), foot(11, 1), foot(18, 1)], 0.9, 0.9)
+    if pen.often(0.85):
+        high = pen(0.7, 1)
+        pen.line([foot(25, 0), foot(24.6, high), foot(18, high), foot(18.6, 0)], pen(0.9, 1.6), 0.85)
+
+
+def shirt(pen: Pen) -> None:
+    """A pointed collar and a row of buttons; sleeves of any length, a curved hem."""
+    hem = pen(23.5, 26)
+    long = pen.often(0.7)
+    top, half = _top(pen, pen(0.88, 1) if long else pen(0.1, 0.25), hem, pen(-0.4, 0.4))
+    pen.both([(half, hem + 0.3), (half, hem - 1.6), (half - 2.5, hem + 0.3)], 0)
+    pen.line([(14, top + 1), (14, hem)], 1.5, 1.12)
+    pen.line([(14.8, top + 2), (14.8, hem)], 0.35, 0.5)
+    for y in np.linspace(top + 4, hem - 2, 5):
+        pen.oval(14, y, 0.55, 0.55, 0.15)
+    pen.area([(14 - 1.6, top - 0.6), (14 + 1.6, top - 0.6), (14, top + 2.6)], 0.15)
+    pen.both([(0.2, top + 2.4), (1.2, top - 1), (3.4, top - 0.4), (3.2, top + 3.2)], 1.25)
+    pen.mirrored([(0.2, top + 2.6), (3.2, top + 3.3)], 0.4, 0.4)
+    if pen.often(0.5):
+        pen.area([(16.4, top + 7), (19, top + 7), (19, top + 9.6), (16.4, top + 9.6)], 0.75)
+
+
+def sneaker(pen: Pen) -> None:
+    """Low and long: a rounded toe, laces, a pale sole of even thickness."""
+    floor, tall = pen(20, 21.5), pen(7, 9.5)
+    thick, toe = pen(1.4, 2.4), pen(1, 2)
+    top = floor - tall
+    upper = [(toe, floor), (toe + 0.6, floor - 2.2), (toe + 4, floor - 3.6), (13, top + 2.2), (16.5, top)]
+    pen.area([*upper, (20, top + 1.4), (25, top + 0.4), (26.5, floor - 3), (26.6, floor)])
+    pen.oval(toe + 3.2, floor - 1, 3, 2.2, pen(0.75, 1.15))
+    pen.area([(toe - 0.4, floor), (26.8, floor), (26.6, floor + thick), (toe + 0.6, floor + thick)], pen(1.15, 1.6))
+    for step in range(3):
+        x = 10 + 2.2 * step
+        pen.line([(x, floor - 3.4 - 1.35 * step), (x + 2.2, floor - 2.6 - 1.1 * step)], 0.6, pen(0.25, 0.5))
+    if pen.often(0.6):
+        shade = pen(0.3, 1.5)
+        pen.line([(16, floor - 0.6), (19.5, top + 3)], 0.9, shade)
+        pen.line([(18.4, floor - 0.6), (21.9, top + 3)], 0.9, shade)
+
+
+def bag(pen: Pen) -> None:
+    """A box with a handle; a flap and a clasp, or a zip."""
+    top, floor, wide = pen(9, 13), pen(23, 26), pen(8.5, 12.5)
+    narrow, rise, grip = wide - pen(-0.5, 2.5), pen(4, 8), pen(3, 7)
+    shade = pen(0.6, 1.1)
+    pen.oval(14, top + 0.5, grip, rise, shade)
+    pen.oval(14, top + 0.8, grip - pen(0.8, 1.5), rise - 1, 0)
+    pen.both([(0, top), (narrow, top), (wide, top + 2), (wide, floor - 1.5), (wide - 1.5, floor), (0, floor)])
+    if pen.often(0.6):
+        low = top + pen(4, 8)
+        pen.both([(0, top), (narrow, top), (narrow - 0.8, low - 1), (0, low)], pen(0.7, 0.85))
+        pen.oval(14, low, 1, 0.9, pen(1.2, 1.6))
+    else:
+        pen.line([(14 - narrow + 1, top + 1.5), (14 + narrow - 1, top + 1.5)], 0.6, 0.45)
+
+
+def boot(pen: Pen) -> None:
+    """A shaft above the ankle, a heel, the toe to the left."""
+    floor, top, front = pen(24, 26), pen(2, 7), pen(12.5, 15)
+    heel, thick, toe = pen(0.6, 4), pen(0.8, 1.5), pen(1, 3)
+    shaft = [(25, top + pen(-0.6, 0.8)), (24.6, floor - 9), (25.6, floor - heel)]
+    foot = [(17, floor - 0.6 * heel), (13, floor), (toe, floor - 0.6), (toe + 0.5, floor - 3), (toe + 5, floor - 5.2)]
+    pen.area([*shaft, *foot, (front, floor - 9), (front - 0.4, top)])
+    pen.area([(25.6, floor - heel), (25, floor + thick), (20.5, floor + thick), (19.5, floor - 0.6 * heel)], 0.55)
+    pen.area([(toe, floor - 0.8), (13.5, floor - 0.4), (13.5, floor + thick), (toe, floor + thick)], 0.55)
+    if pen.often(0.5):
+        for y in np.arange(top + 2, floor - 8, 2.2):
+            pen.line([(front, y), (front + 3, y - 0.7)], 0.6, pen(0.3, 0.6))
+    else:
+        pen.area([(18, top + 1.5), (21, top + 1.5), (20.5, floor - 10), (18.5, floor - 10)], pen(0.6, 0.8))
+
+
+KINDS: tuple[Callable[[Pen], None], ...] = (
+    *(tshirt, trouser, pullover, dress, coat),
+    *(sandal, shirt, sneaker, bag, boot),
+)
+PATTERNED = np.array([0.5, 0.15, 0.4, 0.6, 0.15, 0.0, 0.5, 0.1, 0.3, 0.1])  # share of each kind with stripes or checks
+
+
+def draw(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Draw one garment per label: labels (N,) from 0 to 9 give pictures uint8 (N, 28, 28), the same for each seed."""
+    random = np.random.default_rng(seed)
+    plain = np.empty((len(labels), 28, 28), np.float32)
+    for picture, label in zip(plain, labels, strict=True):
+        pen = Pen(random)
+        KINDS[label](pen)
+        picture[:] = np.asarray(pen.image.reduce(FINE))
+
+    def chance(low: float, high: float) -> np.ndarray:
+        return random.uniform(low, high, (len(labels), 1, 1)).astype(np.float32)
+
+    y, x = np.mgrid[:28, :28].astype(np.float32) - 13.5
+    # Stripes across, along, or both; never finer than three pixels, which would turn into an even gray.
+    across, along = random.random((2, len(labels), 1, 1)) < 0.6
+    wave = across * np.cos(2 * np.pi * y / chance(3, 6) + chance(0, 6)) + along * np.cos(2 * np.pi * x / chance(3, 6))
+    depth = chance(0.12, 0.4) * (random.random(len(labels)) < PATTERNED[labels])[:, None, None]
+    folds = chance(0, 0.1) * np.cos((x * chance(-1, 1) + y * chance(-0.4, 0.4)) * 0.9 + chance(0, 6))
+    light = 1 - chance(0, 0.25) * (np.abs(x) / 14) ** 2 + chance(-0.012, 0.012) * x + chance(-0.008, 0.008) * y
+    grain = 0.05 * random.standard_normal(plain.shape, np.float32)
+    shaded = plain * (light + folds + grain) * (1 - depth * (0.5 + 0.5 * np.clip(wave, -1, 1)))
+    return np.clip(np.rint(shaded), 0, 255).astype(np.uint8)
