@@ -9,6 +9,8 @@ that is not a finite float32 or float64 array, the wrong number of dimensions or
 that does not fit. A kernel may also hold whole numbers.
 """
 
+import math
+
 import numpy as np
 
 from helpers.geometry import (
@@ -17,9 +19,12 @@ from helpers.geometry import (
     fits,
     leftover,
     output_size,
+    pair,
     receptive_field,
 )
+from helpers.layer import Gradients, conv_layer, conv_layer_backward, conv_matrix
 from helpers.windows import (
+    COPY_LIMIT,
     checked,
     checked_kernel,
     global_average,
@@ -34,8 +39,11 @@ from helpers.windows import (
 
 Array = np.ndarray
 
+IN_CACHE = 2**18
+"""Bytes of copied windows up to which copying all of them is the fastest way (measured by benchmarks/convolve.py)."""
+
 __all__ = [
-    "METHODS", "ReceptiveField", "convolve2d",
+    "METHODS", "Gradients", "ReceptiveField", "conv_layer", "conv_layer_backward", "conv_matrix", "convolve2d",
     "correlate2d", "correlate2d_loops", "correlate2d_matmul", "correlate2d_rows", "correlate2d_shift",
     "correlate2d_windows", "fits", "global_average", "im2col", "leftover", "output_size", "patches", "pool2d",
     "receptive_field",
@@ -113,14 +121,14 @@ def correlate2d(
     whose samples lie `dilation` pixels apart. H' and W' are `output_size` of H and W. `method` is one of `METHODS`:
 
     - "loops": two loops in Python, the definition. Never fast.
-    - "windows", "matmul": every window copied, kh·kw times the image. Fast for images of some 30 pixels a side.
-    - "shift": kh·kw passes over the image, nothing copied. Few large passes are fast, many small ones are not: wins on
-      no size against "rows", but needs the least memory of all.
-    - "rows": kw copies of the image and a matrix product. The fastest from small to large, and what "auto" takes, until
-      its copies would fill the memory or the stride would throw most of its work away.
+    - "windows", "matmul": every window copied, kh·kw times the image, for one product. The fastest on small images
+      (28×28) or with a large stride, while the copies fit into the processor's cache.
+    - "rows": kw copies of the image for one product, then kh additions. The fastest from there on.
+    - "shift": kh·kw passes over the image, nothing copied. The least memory: for images so large that copies hurt.
+    - "auto": "windows" while the copies are small, then "rows", and "shift" before the copies pass 512 MiB.
     """
     if method == "auto":
-        method = _choice(image, kernel, stride)
+        method = _choice(image, kernel, stride, padding)
     if method not in METHODS:
         raise ValueError(f"there is no method {method!r}: choose auto, {', '.join(METHODS)}.")
     return METHODS[method](image, kernel, stride, padding, dilation)
@@ -144,9 +152,16 @@ def _prepared(image: Array, kernel: Array, stride: Pair, padding: Pair, dilation
 
 
 def _rows_bytes(height: int, columns: int, kernel: tuple[int, int], itemsize: int) -> int:
-    """Return the bytes that correlate2d_rows takes: kw strips of the padded image, and kh maps before they are added."""
+    """Return the bytes that correlate2d_rows takes: kw strips of the padded image, and kh maps to be added up."""
     return sum(kernel) * height * columns * itemsize
 
 
-def _choice(image: Array, kernel: Array, stride: Pair) -> str:
-    return "rows"
+def _choice(image: Array, kernel: Array, stride: Pair, padding: Pair) -> str:
+    """Return the fastest method whose copies stay small; wrong input goes to any of them, to be named there."""
+    if getattr(image, "ndim", None) != 2 or getattr(kernel, "ndim", None) != 2:
+        return "windows"
+    (top, left), (sy, sx) = pair(padding, "padding", 0), pair(stride, "stride", 1)
+    height, width = image.shape[0] + 2 * top, image.shape[1] + 2 * left
+    if height * width * math.prod(kernel.shape) * image.itemsize <= IN_CACHE * sy * sx:
+        return "windows"
+    return "rows" if _rows_bytes(height, width // sx + 1, kernel.shape, image.itemsize) <= COPY_LIMIT else "shift"

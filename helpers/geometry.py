@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 Pair = int | tuple[int, int]
 """One whole number for both axes, or (rows, columns)."""
@@ -67,34 +67,51 @@ def fits(n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int =
     return room >= 0 and room % stride == 0
 
 
-class ReceptiveField(NamedTuple):
+@dataclass(frozen=True)
+class ReceptiveField:
     """What the units of one layer see of the input, along one axis, in input pixels.
 
     `size`: pixels seen by a unit. `jump`: pixels from a unit's field to its neighbor's. `start`: the first pixel seen
-    by unit 0, negative when that lies in the padding.
+    by unit 0, negative when that lies in the padding. `layers`: the chain up to this layer.
     """
 
     size: int
     jump: int
     start: int
+    layers: tuple[tuple[int, int, int, int], ...] = field(default=(), repr=False, compare=False)
 
     def units(self, n: int) -> int:
-        """Return how many units the layer has along an axis of `n` input pixels (0 when the input is too small)."""
-        return max(0, (whole(n, "the input size", 1) - 2 * self.start - self.size) // self.jump + 1)
+        """Return how many units the layer has on `n` input pixels; ValueError when a layer on the way does not fit."""
+        return self._sizes(n)[-1]
 
     def interval(self, unit: int, n: int) -> slice:
-        """Return the input pixels, of `n`, that unit number `unit` sees; ValueError when there is no such unit."""
-        unit = whole(unit, "the unit", 0)
-        if unit >= self.units(n):
-            raise ValueError(f"there is no unit {unit}: on {n} input pixels this layer has {self.units(n)}, from 0 on.")
-        first = self.start + unit * self.jump
-        begin = min(max(first, 0), n)
-        return slice(begin, max(begin, min(first + self.size, n)))
+        """Return the input pixels, of `n`, that unit number `unit` sees: start + unit·jump, `size` of them, clipped.
+
+        Clipped layer by layer, since padding inside the network hides what lies below it; empty for a unit that sees
+        nothing but padding. ValueError when there is no such unit.
+        """
+        sizes, first = self._sizes(n), whole(unit, "the unit", 0)
+        if first >= sizes[-1]:
+            raise ValueError(f"there is no unit {first}: on {n} input pixels this layer has {sizes[-1]}, from 0 on.")
+        last = first
+        for (kernel, stride, padding, dilation), below in zip(self.layers[::-1], sizes[-2::-1], strict=True):
+            first = max(first * stride - padding, 0)
+            last = min(last * stride - padding + span(kernel, dilation), below) - 1
+            if first > last:
+                return slice(0, 0)
+        return slice(first, last + 1)
 
     def box(self, row: int, column: int, image_shape: Sequence[int]) -> tuple[slice, slice]:
         """Return the part of an image of shape (..., H, W) that unit (row, column) sees: `image[..., *box]`."""
         height, width = image_shape[-2:]
         return self.interval(row, height), self.interval(column, width)
+
+    def _sizes(self, n: int) -> list[int]:
+        """Return the number of units of every layer, the input first."""
+        sizes = [whole(n, "the input size", 1)]
+        for layer in self.layers:
+            sizes.append(output_size(sizes[-1], *layer))
+        return sizes
 
 
 def receptive_field(layers: Sequence[Sequence[int]]) -> list[ReceptiveField]:
@@ -106,7 +123,7 @@ def receptive_field(layers: Sequence[Sequence[int]]) -> list[ReceptiveField]:
     a unit can see: a max pooling picks, a ReLU may close, a dilated window skips pixels inside it. ValueError when a
     layer is written differently.
     """
-    fields, field = [], ReceptiveField(size=1, jump=1, start=0)
+    fields, below = [], ReceptiveField(size=1, jump=1, start=0)
     for number, layer in enumerate(layers):
         if not isinstance(layer, (tuple, list)) or len(layer) not in (3, 4):
             raise ValueError(
@@ -114,12 +131,13 @@ def receptive_field(layers: Sequence[Sequence[int]]) -> list[ReceptiveField]:
                 "(kernel, stride, padding, dilation)."
             )
         _, kernel, stride, padding, dilation = _checked(1, *layer)
-        field = ReceptiveField(
-            size=field.size + (span(kernel, dilation) - 1) * field.jump,
-            jump=field.jump * stride,
-            start=field.start - padding * field.jump,
+        below = ReceptiveField(
+            size=below.size + (span(kernel, dilation) - 1) * below.jump,
+            jump=below.jump * stride,
+            start=below.start - padding * below.jump,
+            layers=(*below.layers, (kernel, stride, padding, dilation)),
         )
-        fields.append(field)
+        fields.append(below)
     return fields
 
 
