@@ -31,6 +31,7 @@ class Explorer:
 
     #: What the tool shows, for readers who cannot see it. Constant, so that stored outputs do not change.
     alt: str = ""
+    _paused = False
 
     def __init__(self, **values: Any) -> None:
         self._controls = dict(self.controls())
@@ -45,7 +46,6 @@ class Explorer:
         for control in self._controls.values():
             control.observe(self._changed, names="value")
         self.box = self.arrange(self._controls)
-        self._paused = False
         self.update()
 
     # -- what a tool defines ------------------------------------------------------------------------------------------
