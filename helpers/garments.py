@@ -23,7 +23,7 @@ class Pen:
         self.chances = iter(random.random(64).tolist())
         self.image = Image.new("L", (28 * FINE, 28 * FINE))
         self.draw = ImageDraw.Draw(self.image)
-        self.base = self(0.5, 0.92)  # the shade of the cloth
+        self.base = self(0.4, 0.98)  # the shade of the cloth
 
     def __call__(self, low: float, high: float) -> float:
         """Draw a number between the two by chance."""
@@ -83,7 +83,7 @@ def tshirt(pen: Pen) -> None:
     hem = pen(23, 26)
     neck = pen(2.4, 3.6)
     top, half = _top(pen, pen(0.05, 0.22), hem, pen(-0.3, 0.6), neck)
-    deep = pen(1.2, 3)
+    deep = pen(1.6, 3.8)
     pen.oval(14, top, neck + 0.6, deep + 0.8, 0.75)
     pen.oval(14, top - 0.1, neck, deep, 0)
     pen.area([(9, 0), (19, 0), (19, top), (9, top)], 0)
@@ -149,28 +149,35 @@ def coat(pen: Pen) -> None:
 
 
 def sandal(pen: Pen) -> None:
-    """A sole, more or less of a heel, and straps with air between them."""
-    heel = pen(0.5, 8) if pen.often(0.6) else pen(0, 1)
-    floor, thick = pen(19, 20) + 0.35 * heel, pen(1.1, 2.2)
-    back = floor - heel
-    sole = [(2.0, floor - 0.4), (8, floor - 0.3), (17, back + 0.35 * heel), (25.5, back)]
-    pen.area([*sole, (26, back + thick), *((x, y + thick) for x, y in reversed(sole))])
-    if heel > 2.5:
-        pen.area([(23.5, back), (26, back), (25.6, floor + thick), (24.2, floor + thick)], 0.85)
+    """A sole on a flat, wedge or pin heel, a strap over the toes, one around the ankle, and air between them."""
+    heel = pen(2, 9) if pen.often(0.6) else pen(0, 1)
+    floor, thick, toe = pen(19.5, 20.5) + 0.4 * heel, pen(1, 2.2), pen(1, 2.5)
 
-    def foot(x: float, rise: float) -> Point:
-        """Return a place above the sole: rise 0 on it, 1 on the back of the foot."""
-        ground = floor - 0.3 - heel * min(1, max(0, (x - 8) / 16)) ** 1.3
-        return x, ground - rise * (2.2 + 0.32 * x)
+    def on(x: float, rise: float = 0) -> Point:
+        """Return the place so far above the sole, which is flat to the ball of the foot and climbs to the heel."""
+        climb = min(1, max(0, (x - 9) / 13))
+        return x, floor - heel * climb * climb * (3 - 2 * climb) - rise
 
-    wide = pen(1.6, 2.6)
-    for x in (3.5, 8, 12.5)[: 2 + pen.often(0.4)]:
-        pen.area([foot(x, 0), foot(x + wide, 0), foot(x + wide + 1.6, 1), foot(x + 1.8, 1)], pen(0.85, 1))
+    xs = np.linspace(toe, 26, 12).tolist()
+    under = [on(x, -thick) for x in reversed(xs)]
+    if heel > 2.5 and pen.often(0.5):
+        under = [(25.5, floor + thick), (toe + 1, floor + thick)]
+    elif heel > 2.5:
+        pen.area([on(23), on(26), (25.4, floor + thick), (24.2, floor + thick)], 0.85)
+    pen.area([*(on(x) for x in xs), *under], pen(0.6, 1))
+    band, ankle, front = pen(6.5, 9.5), pen(4.5, 7), pen(16, 19)
+    pen.area(
+        [on(toe + 1.2), on(toe + 2, 2.2), on(band - 2, pen(3.2, 4.4)), on(band + 1, 3.6), on(band)], pen(0.85, 1.1)
+    )
+    if pen.often(0.35):  # open toes: two narrow straps in place of the broad one
+        pen.area([on(toe + 2.6), on(toe + 3.2, 2), on(band - 1.8, 2.8), on(band - 2)], 0)
+    if pen.often(0.5):
+        pen.line([on(band, 3.2), on(front, ankle)], pen(0.8, 1.4))
     if pen.often(0.4):
-        pen.line([foot(5.5, 1), foot(11, 1), foot(18, 1)], 0.9, 0.9)
-    if pen.often(0.85):
-        high = pen(0.7, 1)
-        pen.line([foot(25, 0), foot(24.6, high), foot(18, high), foot(18.6, 0)], pen(0.9, 1.6), 0.85)
+        pen.line([on(12), on(front, ankle)], pen(0.8, 1.4), 0.9)
+    pen.line([on(25), on(24.6, ankle + 0.6), on(front, ankle), on(front + 1.5, 0)], pen(0.9, 1.7), 0.95)
+    if pen.often(0.5):
+        pen.area([on(22), on(25.8), on(25.2, 3.2)], 0.9)
 
 
 def shirt(pen: Pen) -> None:
@@ -227,7 +234,7 @@ def bag(pen: Pen) -> None:
 def boot(pen: Pen) -> None:
     """A shaft above the ankle, a heel, the toe to the left."""
     floor, top, front = pen(24, 26), pen(2, 7), pen(12.5, 15)
-    heel, thick, toe = pen(0.6, 4), pen(0.8, 1.5), pen(1, 3)
+    heel, thick, toe = pen(0.6, 5.5), pen(0.8, 1.5), pen(1, 3)
     shaft = [(25, top + pen(-0.6, 0.8)), (24.6, floor - 9), (25.6, floor - heel)]
     foot = [(17, floor - 0.6 * heel), (13, floor), (toe, floor - 0.6), (toe + 0.5, floor - 3), (toe + 5, floor - 5.2)]
     pen.area([*shaft, *foot, (front, floor - 9), (front - 0.4, top)])

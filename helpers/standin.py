@@ -38,7 +38,7 @@ def digits() -> tuple[Part, Part]:
     # Resizing the identity matrix gives the matrix that resizes: all images are enlarged in two products.
     grow = np.asarray(Image.fromarray(np.eye(8, dtype=np.float32)).resize((8, 20), Image.Resampling.BICUBIC))
     large = np.clip(grow @ small @ grow.T, 0, 1)
-    large = np.clip((large - 0.25) / 0.5, 0, 1)  # ink of a pen: nearly black or nearly white, gray at the edge
+    large = np.clip((large - 0.35) / 0.55, 0, 1)  # ink of a pen: nearly black or nearly white, gray at the edge
     random = np.random.default_rng(0)
     order = random.permutation(len(labels))
     cut = len(order) - 360
