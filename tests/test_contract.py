@@ -68,7 +68,7 @@ def good():
     notebook = nbformat.v4.new_notebook(cells=cells)
     for count, cell in enumerate((cell for cell in cells if cell.cell_type == "code"), 1):
         cell.execution_count = count
-    return stamp(notebook)
+    return stamp(maker.clean(notebook))
 
 
 def stamp(notebook):
@@ -179,6 +179,7 @@ SPOILED = {
     "no slide type": ("slides", lambda nb: find(nb, "plots.show").metadata.pop("slideshow")),
     "lost slide": ("slides", lambda nb: find(nb, "plots.show").metadata.slideshow.update(slide_type="-")),
     "no notes": ("slides", drop("Ask")),
+    "notes without a way out": ("slides", lambda nb: find(nb, "Ask").metadata.pop(maker.DECK)),
 }
 
 

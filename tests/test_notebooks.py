@@ -31,7 +31,7 @@ import notebook_tools
 import pytest
 from notebook_tools import Lesson, items, prose
 
-from tools.notebooks import FINGERPRINT, MACHINE_PATH, WIDGET_VIEW, fingerprint, readable
+from tools.notebooks import DECK, FINGERPRINT, MACHINE_PATH, WIDGET_VIEW, fingerprint, readable
 
 SLIDE_TYPES = {"slide", "subslide", "fragment", "notes", "skip", ""}
 TAGS = {"setup", "exercise", "check", "nbval-check-output", "real-data"}
@@ -260,6 +260,8 @@ def slides(lesson):
             yield f"cell {index} has the slide type {kind!r}: choose among {sorted(SLIDE_TYPES)}"
         if kind == "notes" and cell.cell_type != "markdown":
             yield f"cell {index}: presenter notes are markdown"
+        if kind == "notes" and DECK not in cell.metadata:
+            yield f"cell {index}: these notes would end the slide show: run `python tools/notebooks.py clean`"
     if types[0] != "slide":
         yield "the first cell opens a slide"
     if "notes" not in types:
