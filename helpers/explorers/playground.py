@@ -86,17 +86,17 @@ class KernelPlayground(Explorer):
         return widgets.VBox([widgets.HBox([grid, left, middle, right], layout=row), self.error, self.image])
 
     def build(self) -> Figure:
-        """Three panels and, beside the last, a color bar whose ends are the largest response."""
-        drawn = figure(9.2, 3.35, layout=None)
-        self._axes = [drawn.add_axes((0.008 + 0.312 * i, 0.02, 0.295, 0.81)) for i in range(3)]
+        """Three panels, and a color bar whose two ends are the strongest responses (their 99.5th percentile)."""
+        drawn = figure(9.3, 3.2, layout=None)
+        self._axes = [drawn.add_axes((0.006 + 0.312 * i, 0.02, 0.3, 0.87)) for i in range(3)]
         blank = np.zeros((2, 2))
         self._artists = [self._axes[0].imshow(blank, cmap=colormap("image"), vmin=0, vmax=1)]
         self._artists += [axes.imshow(blank, cmap=colormap("response"), vmin=-1, vmax=1) for axes in self._axes[1:]]
         self._titles = [axes.set_title("") for axes in self._axes]
         for axes in self._axes:
             frame(axes)
-        bar = drawn.colorbar(self._artists[1], cax=drawn.add_axes((0.942, 0.12, 0.012, 0.6)))
-        bar.set_ticks([-1, 0, 1], labels=["−max", "0", "max"])
+        bar = drawn.colorbar(self._artists[1], cax=drawn.add_axes((0.946, 0.1, 0.012, 0.68)))
+        bar.set_ticks([-1, 0, 1], labels=["−", "0", "+"])
         bar.outline.set_visible(False)
         return drawn
 
@@ -110,8 +110,8 @@ class KernelPlayground(Explorer):
         original = self.images[image]
         response = convolve.correlate2d(original, self.kernel, stride=stride, padding=padding)
         pooled = convolve.pool2d(np.maximum(response, 0) if relu else response, size, kind=pooling)
-        top = limit([response])
-        names = ["original", f"response, max {top:.3g}", f"{pooling} pooling {size}×{size}"]
+        top = limit([response], 99.5)
+        names = ["original", f"response, ±{top:.3g}", f"{pooling} pooling {size}×{size}"]
         for artist, text, name, shown in zip(
             self._artists, self._titles, names, (original, response / top, pooled / top), strict=True
         ):
