@@ -52,14 +52,14 @@ data: setup ## fetch MNIST and FashionMNIST ahead of a class
 	@$(PY) -m helpers.data --strict
 
 checkpoints: setup ## train the reference networks again
-	@$(PY) -m helpers.training
+	@$(PY) tools/checkpoints.py
 
 slides: setup ## present a lesson as slides with a live kernel (LESSON=02)
 	@$(FETCH)
 	@$(PY) tools/slides.py $(LESSON)
 
 site: setup ## every lesson as a page to read, in site/
-	@$(PY) tools/site.py
+	@$(PY) tools/pages.py
 
 bench: setup ## every claim about speed, measured again
 	@for script in benchmarks/*.py; do \

@@ -167,7 +167,7 @@ def setup(root, torch):
         install.remove("--quiet")
     if torch == "cpu":
         install += ["--extra-index-url", CPU_INDEX]
-    run(install + ["-e", ".[test]"], log)
+    run([*install, "-e", ".[test]"], log)
     settings = os.path.join(venv, "share", "jupyter", "lab", "settings")
     os.makedirs(settings, exist_ok=True)
     shutil.copyfile(os.path.join(root, "jupyter", "overrides.json"), os.path.join(settings, "overrides.json"))
