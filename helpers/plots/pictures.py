@@ -10,6 +10,8 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from helpers.plots.style import (
     INK,
@@ -40,6 +42,7 @@ def images(
     shared: bool = True,
     percentile: float = 100.0,
     side: float = 2.0,
+    boxes: Mapping[int, Sequence[tuple[float, float, float, float]]] | None = None,
     alt: str = "",
 ) -> Picture:
     """Pictures in a grid, each with its title; those of one kind share one scale and one color bar.
@@ -55,6 +58,7 @@ def images(
         shared: one scale for all pictures of a kind; ``False`` gives every picture its own.
         percentile: where the scale ends, of the absolute values (99 hides single extreme pixels).
         side: width of one picture in inches.
+        boxes: index of a picture → frames (top, left, height, width) drawn into it, in pixels, numbered from 1.
         alt: alternative text; composed from the titles if not given.
 
     Raises:
@@ -86,9 +90,24 @@ def images(
             if k in bars:
                 name = unit if isinstance(unit, str) else unit.get(k, "")
                 color_bar(drawn, artists[0], panels, name, clipped=percentile < 100)
+        for index, frames in (boxes or {}).items():
+            _boxes(grid.ravel()[index], frames)
         if title:
             drawn.suptitle(title, fontsize=14, color=INK)
     return Picture(drawn, alt or compose(title, titles, len(arrays), kinds[0]))
+
+
+def _boxes(axes: Axes, frames: Sequence[tuple[float, float, float, float]]) -> None:
+    """Frames with their numbers, visible on light and on dark ground."""
+    for i, (top, left, height, width) in enumerate(frames, start=1):
+        for color, line in (("black", 3.2), ("#ffd400", 1.8)):
+            corner = (left - 0.5, top - 0.5)
+            axes.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=color, linewidth=line))
+        if len(frames) > 1:
+            label = axes.text(
+                left - 1, top - 1, f"{i}", color="#ffd400", fontsize=12, weight="bold", ha="right", va="bottom"
+            )
+            label.set_path_effects([withStroke(linewidth=2.5, foreground="black")])
 
 
 def color_bar(drawn: Figure, artist: Any, panels: Sequence[Axes], unit: str, clipped: bool = False) -> None:
