@@ -24,6 +24,11 @@ class Pen:
         self.image = Image.new("L", (28 * FINE, 28 * FINE))
         self.draw = ImageDraw.Draw(self.image)
         self.base = self(0.4, 0.98)  # the shade of the cloth
+        # How plainly seams and buttons show: on some garments so little that a shirt is hard to tell.
+        self.detail = self(0.45, 1)
+        # How the garment lies: wider or narrower, a little aside, a little turned.
+        self.wide, self.tall, self.turn = self(0.8, 1.1), self(0.88, 1.03), self(-0.09, 0.09)
+        self.aside, self.down = self(-1.3, 1.3), self(-0.8, 0.8)
 
     def __call__(self, low: float, high: float) -> float:
         """Draw a number between the two by chance."""
@@ -34,12 +39,17 @@ class Pen:
         return next(self.chances) < share
 
     def ink(self, shade: float) -> int:
-        """Turn a shade, given as a multiple of the cloth's, into a gray level."""
-        return min(255, max(0, round(255 * self.base * shade)))
+        """Turn a shade, given as a multiple of the cloth's, into a gray level; 0 is the background."""
+        return min(255, max(1, round(255 * self.base * (1 + self.detail * (shade - 1))))) if shade else 0
+
+    def place(self, x: float, y: float) -> Point:
+        """Turn a place in the finished picture into one on the large canvas, as this garment lies."""
+        x, y = self.wide * (x - 14), self.tall * (y - 14)
+        return FINE * (14 + self.aside + x - self.turn * y), FINE * (14 + self.down + y + self.turn * x)
 
     def area(self, points: Iterable[Point], shade: float = 1.0) -> None:
         """Fill a polygon."""
-        self.draw.polygon([(x * FINE, y * FINE) for x, y in points], fill=self.ink(shade))
+        self.draw.polygon([self.place(x, y) for x, y in points], fill=self.ink(shade))
 
     def both(self, points: list[Point], shade: float = 1.0) -> None:
         """Fill a polygon given by its distance from the middle line, and its mirror image."""
@@ -48,7 +58,7 @@ class Pen:
 
     def line(self, points: Iterable[Point], width: float, shade: float = 1.0) -> None:
         """Draw a bent line."""
-        places = [(x * FINE, y * FINE) for x, y in points]
+        places = [self.place(x, y) for x, y in points]
         self.draw.line(places, fill=self.ink(shade), width=max(1, round(width * FINE)), joint="curve")
 
     def mirrored(self, points: list[Point], width: float, shade: float = 1.0) -> None:
@@ -58,8 +68,8 @@ class Pen:
 
     def oval(self, x: float, y: float, rx: float, ry: float, shade: float = 1.0) -> None:
         """Fill an ellipse with the middle (x, y) and the radii rx and ry."""
-        box = ((x - rx) * FINE, (y - ry) * FINE, (x + rx) * FINE, (y + ry) * FINE)
-        self.draw.ellipse(box, fill=self.ink(shade))
+        (x, y), rx, ry = self.place(x, y), rx * self.wide * FINE, ry * self.tall * FINE
+        self.draw.ellipse((x - rx, y - ry, x + rx, y + ry), fill=self.ink(shade))
 
 
 def _top(pen: Pen, sleeve: float, hem: float, flare: float = 0.0, neck: float = 2.6) -> tuple[float, float]:
@@ -86,7 +96,7 @@ def tshirt(pen: Pen) -> None:
     deep = pen(1.6, 3.8)
     pen.oval(14, top, neck + 0.6, deep + 0.8, 0.75)
     pen.oval(14, top - 0.1, neck, deep, 0)
-    pen.area([(9, 0), (19, 0), (19, top), (9, top)], 0)
+    pen.area([(9, -4), (19, -4), (19, top), (9, top)], 0)
     if pen.often(0.3):
         pen.oval(14, top + 9, pen(1.5, half - 2.5), pen(1.2, 3), pen(0.35, 0.7))
 
@@ -105,14 +115,14 @@ def trouser(pen: Pen) -> None:
 
 def pullover(pen: Pen) -> None:
     """Long sleeves, a small round neck, ribbed cuffs and hem."""
-    hem = pen(22.5, 25.5)
+    hem = pen(22.5, 25)
     top, half = _top(pen, pen(0.9, 1), hem)
     rib = pen(0.62, 0.8)
     pen.area([(14 - half, hem - 1.5), (14 + half, hem - 1.5), (14 + half - 0.4, hem), (14 - half + 0.4, hem)], rib)
     neck = pen(2, 2.8)
     pen.oval(14, top + 0.2, neck + 0.7, 1.9, rib)
     pen.oval(14, top - 0.3, neck, 1.1, 0)
-    pen.area([(9, 0), (19, 0), (19, top - 0.4), (9, top - 0.4)], 0)
+    pen.area([(9, -4), (19, -4), (19, top - 0.4), (9, top - 0.4)], 0)
     if pen.often(0.25):
         pen.area([(14 - half, 10), (14 + half, 10), (14 + half, pen(12, 15)), (14 - half, pen(12, 15))], pen(0.5, 0.75))
 
@@ -134,11 +144,11 @@ def dress(pen: Pen) -> None:
 
 def coat(pen: Pen) -> None:
     """Long in sleeve and body, open in front: lapels, a seam from top to bottom, pockets."""
-    hem = pen(26, 27.5)
-    top, half = _top(pen, pen(0.78, 0.88), hem, pen(0.2, 1.2))
+    hem = pen(25.3, 27.5)
+    top, half = _top(pen, pen(0.8, 0.98), hem, pen(0.2, 1.2))
     depth = pen(6, 9)
     pen.both([(0, top + depth), (0.2, top), (2.6, top - 0.2), (3.6, top + 4)], 0.6)
-    pen.area([(14 - 1.5, top - 0.2), (14 + 1.5, top - 0.2), (14, top + depth - 1)], 0.22)
+    pen.area([(14 - 1.5, top - 0.2), (14 + 1.5, top - 0.2), (14, top + depth - 1)], 0.3)
     pen.line([(14, top + depth - 1), (14, hem)], pen(0.7, 1.2), 0.3)
     for y in (top + depth + 2, top + depth + 6):
         pen.oval(14 + 1.4, y, 0.45, 0.45, 0.3)
@@ -190,16 +200,19 @@ def shirt(pen: Pen) -> None:
     pen.line([(14.8, top + 2), (14.8, hem)], 0.35, 0.5)
     for y in np.linspace(top + 4, hem - 2, 5):
         pen.oval(14, y, 0.55, 0.55, 0.15)
-    pen.area([(14 - 1.6, top - 0.6), (14 + 1.6, top - 0.6), (14, top + 2.6)], 0.15)
-    pen.both([(0.2, top + 2.4), (1.2, top - 1), (3.4, top - 0.4), (3.2, top + 3.2)], 1.25)
-    pen.mirrored([(0.2, top + 2.6), (3.2, top + 3.3)], 0.4, 0.4)
+    if pen.often(0.75):
+        pen.area([(14 - 1.6, top - 0.6), (14 + 1.6, top - 0.6), (14, top + 2.6)], 0.15)
+        pen.both([(0.2, top + 2.4), (1.2, top - 1), (3.4, top - 0.4), (3.2, top + 3.2)], 1.25)
+        pen.mirrored([(0.2, top + 2.6), (3.2, top + 3.3)], 0.4, 0.4)
+    else:
+        pen.oval(14, top, 2.4, pen(1, 2.4), 0)
     if pen.often(0.5):
         pen.area([(16.4, top + 7), (19, top + 7), (19, top + 9.6), (16.4, top + 9.6)], 0.75)
 
 
 def sneaker(pen: Pen) -> None:
     """Low and long: a rounded toe, laces, a pale sole of even thickness."""
-    floor, tall = pen(20, 21.5), pen(7, 9.5)
+    floor, tall = pen(20, 21.5), pen(7, 9.5) if pen.often(0.8) else pen(9.5, 13)
     thick, toe = pen(1.4, 2.4), pen(1, 2)
     top = floor - tall
     upper = [(toe, floor), (toe + 0.6, floor - 2.2), (toe + 4, floor - 3.6), (13, top + 2.2), (16.5, top)]
@@ -233,7 +246,7 @@ def bag(pen: Pen) -> None:
 
 def boot(pen: Pen) -> None:
     """A shaft above the ankle, a heel, the toe to the left."""
-    floor, top, front = pen(24, 26), pen(2, 7), pen(12.5, 15)
+    floor, top, front = pen(23, 26), pen(2, 8), pen(12.5, 15)
     heel, thick, toe = pen(0.6, 5.5), pen(0.8, 1.5), pen(1, 3)
     shaft = [(25, top + pen(-0.6, 0.8)), (24.6, floor - 9), (25.6, floor - heel)]
     foot = [(17, floor - 0.6 * heel), (13, floor), (toe, floor - 0.6), (toe + 0.5, floor - 3), (toe + 5, floor - 5.2)]
@@ -251,28 +264,13 @@ KINDS: tuple[Callable[[Pen], None], ...] = (
     *(tshirt, trouser, pullover, dress, coat),
     *(sandal, shirt, sneaker, bag, boot),
 )
-PATTERNED = np.array([0.5, 0.15, 0.4, 0.6, 0.15, 0.0, 0.5, 0.1, 0.3, 0.1])  # share of each kind with stripes or checks
 
 
-def draw(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Draw one garment per label: labels (N,) from 0 to 9 give pictures uint8 (N, 28, 28), the same for each seed."""
-    random = np.random.default_rng(seed)
-    plain = np.empty((len(labels), 28, 28), np.float32)
-    for picture, label in zip(plain, labels, strict=True):
+def plain(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Draw one garment per label, of cloth without pattern: labels (N,) from 0 to 9 → float32 (N, 28, 28), 0 to 255."""
+    pictures = np.empty((len(labels), 28, 28), np.float32)
+    for picture, label in zip(pictures, labels, strict=True):
         pen = Pen(random)
         KINDS[label](pen)
         picture[:] = np.asarray(pen.image.reduce(FINE))
-
-    def chance(low: float, high: float) -> np.ndarray:
-        return random.uniform(low, high, (len(labels), 1, 1)).astype(np.float32)
-
-    y, x = np.mgrid[:28, :28].astype(np.float32) - 13.5
-    # Stripes across, along, or both; never finer than three pixels, which would turn into an even gray.
-    across, along = random.random((2, len(labels), 1, 1)) < 0.6
-    wave = across * np.cos(2 * np.pi * y / chance(3, 6) + chance(0, 6)) + along * np.cos(2 * np.pi * x / chance(3, 6))
-    depth = chance(0.12, 0.4) * (random.random(len(labels)) < PATTERNED[labels])[:, None, None]
-    folds = chance(0, 0.1) * np.cos((x * chance(-1, 1) + y * chance(-0.4, 0.4)) * 0.9 + chance(0, 6))
-    light = 1 - chance(0, 0.25) * (np.abs(x) / 14) ** 2 + chance(-0.012, 0.012) * x + chance(-0.008, 0.008) * y
-    grain = 0.05 * random.standard_normal(plain.shape, np.float32)
-    shaded = plain * (light + folds + grain) * (1 - depth * (0.5 + 0.5 * np.clip(wave, -1, 1)))
-    return np.clip(np.rint(shaded), 0, 255).astype(np.uint8)
+    return pictures

@@ -68,17 +68,40 @@ def digits() -> tuple[Part, Part]:
     return part(order[:cut], FIRST_DIGITS, 4), part(order[cut:], FIRST_TEST_DIGITS, 1)
 
 
+# The share of each kind of garment that has stripes or checks.
+PATTERNED = np.array([0.5, 0.15, 0.4, 0.6, 0.15, 0.0, 0.5, 0.1, 0.3, 0.1])
+
+
+def _woven(plain: np.ndarray, labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Give drawn garments (N, 28, 28) a pattern, folds, light from one side and a grain: uint8 (N, 28, 28)."""
+
+    def chance(low: float, high: float) -> np.ndarray:
+        return random.uniform(low, high, (len(labels), 1, 1)).astype(np.float32)
+
+    y, x = np.mgrid[:28, :28].astype(np.float32) - 13.5
+    # Stripes across, along, or both; never finer than three pixels, which would turn into an even gray.
+    across, along = random.random((2, len(labels), 1, 1)) < 0.6
+    wave = across * np.cos(2 * np.pi * y / chance(3, 6) + chance(0, 6)) + along * np.cos(2 * np.pi * x / chance(3, 6))
+    depth = chance(0.12, 0.4) * (random.random(len(labels)) < PATTERNED[labels])[:, None, None]
+    folds = chance(0, 0.1) * np.cos((x * chance(-1, 1) + y * chance(-0.4, 0.4)) * 0.9 + chance(0, 6))
+    light = 1 - chance(0, 0.25) * (np.abs(x) / 14) ** 2 + chance(-0.012, 0.012) * x + chance(-0.008, 0.008) * y
+    grain = 0.04 * random.standard_normal(plain.shape, np.float32)
+    cloth = plain * (light + folds + grain) * (1 - depth * (0.5 + 0.5 * np.clip(wave, -1, 1)))
+    return np.clip(np.rint(cloth), 0, 255).astype(np.uint8)
+
+
 @cache
 def garments() -> tuple[Part, Part]:
     """Return ((images, labels), (images, labels)) for training and test: uint8 (N, 28, 28) and (N,), N 6,000 and 1,000.
 
     Every class is equally frequent, as in FashionMNIST.
     """
-    from helpers.garments import draw
+    from helpers.garments import plain
 
     def part(each: int, first: tuple[int, ...], seed: int) -> Part:
-        labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(10), each))
+        random = np.random.default_rng(seed)
+        labels = random.permutation(np.repeat(np.arange(10), each))
         labels = labels[begin_with(labels, first)]
-        return draw(labels, seed + 1), labels
+        return _woven(plain(labels, random), labels, random), labels
 
     return part(600, FIRST_GARMENTS, 10), part(100, FIRST_TEST_GARMENTS, 20)
