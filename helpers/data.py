@@ -6,9 +6,7 @@ A pixel is a float in [0, 1], white ink on black. Nothing is normalized, and tor
 
 import html
 import importlib.util
-import os
 import sys
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
 
 Array = Union[np.ndarray, "torch.Tensor"]
 
-PROJECT = Path(__file__).resolve().parents[1]
-STORE = PROJECT / "data"
 PHOTOS = ("china", "flower", "hopper")
 _PHOTO_FILES = {
     "china": ("sklearn", "datasets/images/china.jpg"),
@@ -140,7 +136,7 @@ def load(name: str) -> Dataset:
     carry the tag ``nbval-check-output``: what it shows depends, rightly, on the machine.
     """
     _known(name)
-    arrays, _, notes = _real(name)
+    arrays, _, notes = rawfiles.find(name)
     if arrays is None:
         from helpers import standin
 
@@ -194,7 +190,7 @@ def fetch(name: str) -> Path:
     Raises ValueError for an unknown name and ConnectionError, with the reason, when the set cannot be had.
     """
     _known(name)
-    arrays, root, notes = _real(name)
+    arrays, root, notes = rawfiles.find(name)
     if arrays is None:
         raise ConnectionError(" ".join(notes))
     return root / rawfiles.SETS[name].folder / "raw"
@@ -209,46 +205,6 @@ def _floats(images: np.ndarray) -> np.ndarray:
     scaled = images[:, None].astype(np.float32)
     scaled /= 255  # in place: 60,000 images are 188 MB
     return scaled
-
-
-def _stores() -> list[Path]:
-    """Folders of ours, best first: data/, then the user's cache, then a temporary folder."""
-    cache = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path("~/.cache").expanduser()
-    own = "convolutional-networks-by-eye"
-    return [STORE, Path(cache, own), Path(tempfile.gettempdir(), own)]
-
-
-def _real(name: str) -> tuple[dict[str, np.ndarray] | None, Path | None, list[str]]:
-    """Find or download the real files: (arrays, root, sentences the reader should see); arrays None on failure."""
-    notes = []
-    if chosen := os.environ.get("CNN_DATA"):
-        # A relative path means the folder it was given in; notebooks run one level below that.
-        root = next((path for path in (Path(chosen).expanduser(), PROJECT / chosen) if path.is_dir()), None)
-        try:
-            if root is None:
-                raise FileNotFoundError(f"CNN_DATA names {chosen}, which is not a folder")
-            return rawfiles.read(root, name), root, notes
-        except (OSError, ValueError) as problem:
-            notes.append(f"{problem}; the folder named by CNN_DATA was left as it is and passed over.")
-    for root in _stores():
-        try:
-            return rawfiles.read(root, name), root, notes
-        except rawfiles.BrokenFileError as problem:
-            notes.append(f"{problem} and was removed.")
-            for path in problem.paths:
-                try:
-                    path.unlink(missing_ok=True)
-                except OSError as refusal:
-                    notes[-1] = f"{problem} and cannot be removed ({refusal.strerror})."
-        except OSError:
-            continue
-    try:
-        arrays, root, passed_over = rawfiles.download(name, _stores())
-    except ConnectionError as problem:
-        return None, None, [*notes, str(problem)]
-    if passed_over:
-        passed_over.append(f"The images are kept in {root} instead.")
-    return arrays, root, notes + passed_over
 
 
 def _notice(title: str, sentences: list[str]) -> None:
@@ -272,12 +228,12 @@ def main() -> int:
     stand-in, so a missing network is a thing to say loudly, not a reason to stop.
     """
     lacking = 0
-    for name in CLASSES:
-        try:
-            print(f"{name}: {fetch(name)}")
-        except ConnectionError as problem:
+    for name, files in rawfiles.SETS.items():
+        arrays, root, notes = rawfiles.find(name)
+        if arrays is None:
             lacking += 1
-            print(f"{name}: NOT HERE. {problem} The lessons will use the stand-in; `make data` tries again.")
+            notes.append("The lessons will use the stand-in; `make data` tries again.")
+        print(f"{files.folder}: {'NOT HERE.' if arrays is None else root / files.folder / 'raw'}", *notes)
     return int(bool(lacking) and "--strict" in sys.argv[1:])
 
 

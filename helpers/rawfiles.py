@@ -30,7 +30,10 @@ TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 PROBE_SECONDS = 3.0  # a class must not wait longer than this to learn that there is no network
 SILENCE_SECONDS = 15.0  # a download that says nothing for so long has died
 ROOM_BYTES = 120_000_000  # packed and unpacked files of one set together, rounded up
-_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST}
+PROJECT = Path(__file__).resolve().parents[1]
+STORE = PROJECT / "data"
+_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EEXIST}
+_UNWRITABLE.add(getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows knows no quota error
 
 
 @dataclass(frozen=True)
@@ -206,3 +209,48 @@ def download(name: str, roots: list[Path]) -> tuple[dict[str, np.ndarray], Path,
                 reason = " ".join(reason.split())[:200]
                 raise ConnectionError(f"The download failed twice ({reason}).")
     raise ConnectionError(" ".join(passed_over))
+
+
+def stores() -> list[Path]:
+    """Folders of ours, best first: data/, then the user's cache, then a temporary folder."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path("~/.cache").expanduser()
+    own = "convolutional-networks-by-eye"
+    return [STORE, Path(cache, own), Path(tempfile.gettempdir(), own)]
+
+
+def find(name: str) -> tuple[dict[str, np.ndarray] | None, Path | None, list[str]]:
+    """Find the four files of one set, or download them: CNN_DATA, then data/ and its substitutes, then the network.
+
+    Returns the arrays, the root they are under (both None when the set cannot be had), and one sentence for everything
+    that was not as it should be.
+    """
+    notes = []
+    if chosen := os.environ.get("CNN_DATA"):
+        # A relative path was given from the project's folder; notebooks run one level below it.
+        root = next((path for path in (Path(chosen).expanduser(), PROJECT / chosen) if path.is_dir()), None)
+        if root is None:
+            notes.append(f"CNN_DATA names {chosen}, which is not a folder, so it is passed over.")
+        else:
+            try:
+                return read(root, name), root, notes
+            except (OSError, ValueError) as problem:
+                notes.append(f"{problem}, so the folder named by CNN_DATA is passed over (and left as it is).")
+    for root in stores():
+        try:
+            return read(root, name), root, notes
+        except BrokenFileError as problem:
+            notes.append(f"{problem} and was removed.")
+            for path in problem.paths:
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as refusal:
+                    notes[-1] = f"{problem} and cannot be removed ({refusal.strerror})."
+        except OSError:
+            continue
+    try:
+        arrays, root, passed_over = download(name, stores())
+    except ConnectionError as problem:
+        return None, None, [*notes, str(problem)]
+    if passed_over:
+        passed_over.append(f"The images are kept in {root} instead.")
+    return arrays, root, notes + passed_over
