@@ -20,14 +20,17 @@ FETCH := $(PY) -m helpers.data
 help:
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
-# Asks each candidate for its version and hands over to tools/setup.py, which explains itself if none will do.
+# Takes the first candidate that is new enough and has venv; else tools/setup.py says, in its words, what the best one lacks.
 setup:
-	@old=; for python in $(if $(PYTHON),"$(PYTHON)",$(CANDIDATES)); do \
-	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-	    exec "$$python" tools/setup.py --torch "$(TORCH)"; \
-	  elif [ -z "$$old" ] && "$$python" -c '' 2>/dev/null; then old="$$python"; fi; \
+	@best=; rank=0; for python in $(if $(PYTHON),"$(PYTHON)",$(CANDIDATES)); do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && new=1 || new=0; \
+	  "$$python" -c 'import ensurepip, venv' 2>/dev/null && complete=1 || complete=0; \
+	  "$$python" -c '' 2>/dev/null && runs=1 || runs=0; \
+	  score=$$((runs + 2 * new + new * complete)); \
+	  if [ $$score -gt $$rank ]; then best="$$python"; rank=$$score; fi; \
+	  if [ $$score -eq 4 ]; then break; fi; \
 	done; \
-	if [ -n "$$old" ]; then exec "$$old" tools/setup.py --torch "$(TORCH)"; fi; \
+	if [ -n "$$best" ]; then exec "$$best" tools/setup.py --torch "$(TORCH)"; fi; \
 	echo "No Python was found$(if $(PYTHON), at $(PYTHON)): install Python 3.11 or newer, or name one with PYTHON=/path/to/python3." >&2; exit 1
 
 lab: setup ## set up, fetch the data, open JupyterLab on the first notebook

@@ -298,8 +298,9 @@ def test_contract(path, rule):
 @pytest.mark.parametrize("path", notebook_tools.notebooks(), ids=lambda path: path.stem)
 def test_every_key_is_known_and_used(path):
     """What a lesson asks is what `helpers.exercises` can judge, and nothing there waits for a cell that never comes."""
-    from helpers import exercises as judge
+    from helpers.exercises.core import lesson
 
-    number = path.name[:2] + "/"
-    assert set(notebook_tools.predictions(path)) == {key for key in judge.QUESTIONS if key.startswith(number)}
-    assert {e.key for e in notebook_tools.exercises(path)} == {key for key in judge.CHECKS if key.startswith(number)}
+    asked, exercises = set(notebook_tools.predictions(path)), notebook_tools.exercises(path)
+    known = lesson(path.name[:2])
+    assert asked == set(known.questions)
+    assert {exercise.key for exercise in exercises} == set(known.checks)
