@@ -1,0 +1,67 @@
+"""Train the reference networks and store them with their cards: ``make checkpoints`` (about ten minutes on two cores).
+
+A card says what the network was trained on, how, and how good it is; ``training.load_checkpoint`` checks the weights
+against it. Only the real data sets count: on the offline stand-in nothing is stored.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import torch
+
+from helpers import data, training
+from helpers.networks import ConvNet
+from helpers.rawfiles import SETS
+
+#: How each network is built and trained; ``least`` is the test accuracy below which it is not stored.
+RECIPES: dict[str, dict[str, Any]] = {
+    "mnist": {
+        "network": {"dropout": 0.25},
+        "fit": {"epochs": 10, "batch_size": 64, "lr": 0.1, "shift": 2},
+        "seed": 0,
+        "least": 0.992,
+    },
+    "fashion": {
+        "network": {"dropout": 0.3},
+        "fit": {"epochs": 12, "batch_size": 64, "lr": 0.1, "shift": 0, "flip": True},
+        "seed": 0,
+        "least": 0.915,
+    },
+}
+
+
+def make(name: str) -> float:
+    """Train one reference network, store it if it is good enough, and return its test accuracy in [0, 1]."""
+    recipe = RECIPES[name]
+    images = data.load(name)
+    if not images.real:
+        sys.exit(f"The real {name} set is not here, and reference networks are trained on nothing else: `make data`.")
+    torch.manual_seed(recipe["seed"])
+    model = ConvNet(**recipe["network"])
+    history = training.fit(model, images.train, images.test, seed=recipe["seed"], **recipe["fit"])
+    accuracy = training.accuracy(model, images.test)
+    if history.interrupted or accuracy < recipe["least"]:
+        sys.exit(
+            f"{name}: test accuracy {accuracy:.2%} after {history}; not stored, {recipe['least']:.1%} is required."
+        )
+    card = {
+        "data set": name,
+        "md5 of its files": {file: md5 for file, (_, md5) in SETS[name].files.items()},
+        "test accuracy": round(accuracy, 4),
+        "training": recipe["fit"],
+        "precision": history.precision,
+        "seed": recipe["seed"],
+        "command": f"python tools/checkpoints.py {name}",
+    }
+    training.save_checkpoint(model, name, card)
+    return accuracy
+
+
+if __name__ == "__main__":
+    unknown = set(sys.argv[1:]) - set(RECIPES)
+    if unknown:
+        sys.exit(f"There is no recipe for {', '.join(sorted(unknown))}: choose from {', '.join(RECIPES)}.")
+    for chosen in sys.argv[1:] or RECIPES:
+        print(f"{chosen}: test accuracy {make(chosen):.2%}, stored in data/checkpoints/{chosen}.pt")
