@@ -244,7 +244,7 @@ def numbers(
 
 def written(axes: Axes, array: np.ndarray, kind: Kind, form: str, side: float = 2.6) -> None:
     """One grid with its numbers, in black or white as the color beneath demands."""
-    artist = show(axes, array, kind)
+    artist = show(axes, array, kind, remark=False)
     texts = {place: f"{value + 0.0:{form}}".replace("-", "−") for place, value in np.ndenumerate(array)}
     size = min(14.0, 72 * side / array.shape[1] / (0.68 * max(map(len, texts.values())) + 0.4))
     palette, norm = colormap(kind), artist.norm

@@ -174,10 +174,12 @@ def colormap(kind: Kind) -> Colormap:
     return matplotlib.colormaps[PALETTES[kind]]
 
 
-def show(axes: Axes, data: Any, kind: Kind = "image", top: float | None = None, title: str = "") -> AxesImage:
+def show(
+    axes: Axes, data: Any, kind: Kind = "image", top: float | None = None, title: str = "", remark: bool = True
+) -> AxesImage:
     """Draw one picture into axes, framed, without ticks; returns the artist, so that an explorer can redraw it."""
     array = as_picture(data)
-    if kind == "image" and array.dtype.kind in "ui":
+    if kind == "image" and array.dtype == np.uint8:  # how files store gray values; other integers are taken as they are
         array = array / 255.0
     array = np.clip(array, 0, 1) if array.ndim == 3 else array
     top = limit([array]) if top is None else top
@@ -185,7 +187,7 @@ def show(axes: Axes, data: Any, kind: Kind = "image", top: float | None = None, 
     frame(axes)
     if title:
         axes.set_title(title)
-    if kind != "image" and not np.any(array):
+    if remark and kind != "image" and not np.any(array):
         note(axes, "zero everywhere", color=FAINT if kind != "activation" else "white")
     return artist
 
