@@ -49,7 +49,7 @@ test-browser: setup ## the lessons in a real JupyterLab, driven through headless
 	$(PYTEST) -m browser tests/test_browser.py
 
 notebooks: setup ## run the lessons and store their outputs (LESSON=02 for one)
-	@$(PY) tools/notebooks.py run $(LESSON)
+	@$(PY) -m tools.notebooks run $(LESSON)
 
 data: setup ## fetch MNIST and FashionMNIST ahead of a class
 	@$(PY) -m helpers.data --strict
@@ -59,10 +59,10 @@ checkpoints: setup ## train the reference networks again
 
 slides: setup ## present a lesson as slides with a live kernel (LESSON=02)
 	@$(FETCH)
-	@$(PY) tools/slides.py $(LESSON)
+	@$(PY) -m tools.slides $(LESSON)
 
 site: setup ## every lesson as a page to read, in site/
-	@$(PY) tools/pages.py
+	@$(PY) -m tools.pages
 
 bench: setup ## every claim about speed, measured again
 	@for script in benchmarks/*.py; do \

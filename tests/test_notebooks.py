@@ -261,7 +261,7 @@ def slides(lesson):
         if kind == "notes" and cell.cell_type != "markdown":
             yield f"cell {index}: presenter notes are markdown"
         if kind == "notes" and DECK not in cell.metadata:
-            yield f"cell {index}: these notes would end the slide show: run `python tools/notebooks.py clean`"
+            yield f"cell {index}: these notes would end the slide show: run `python -m tools.notebooks clean`"
     if types[0] != "slide":
         yield "the first cell opens a slide"
     if "notes" not in types:

@@ -1,7 +1,7 @@
 """Run the lessons and store their outputs, in the one form in which they are committed.
 
-    python tools/notebooks.py run [NN ...]      execute, clean, check, store (make notebooks)
-    python tools/notebooks.py clean [NN ...]    tidy the metadata only, without running anything
+    python -m tools.notebooks run [NN ...]      execute, clean, check, store (make notebooks)
+    python -m tools.notebooks clean [NN ...]    tidy the metadata only, without running anything
 
 A notebook is written only when every check passed, so a failing run leaves the file as it was. What is stored does not
 depend on the machine, the moment or the user: no widget state, no timing, no path, a fixed kernel name. The notebook
@@ -68,11 +68,7 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     kept = {key: notebook.metadata[key] for key in (FINGERPRINT,) if key in notebook.metadata}
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": LANGUAGE, **kept})
     notebook.nbformat, notebook.nbformat_minor = 4, 5
-    seen = set()
-    for index, cell in enumerate(notebook.cells):
-        if not cell.get("id") or cell.id in seen:
-            cell.id = f"cell-{index}"
-        seen.add(cell.id)
+    for cell in notebook.cells:
         cell.source = "\n".join(line.rstrip() for line in cell.source.strip("\n").split("\n"))
         cell.metadata = nbformat.from_dict(
             {key: cell.metadata[key] for key in KEPT_CELL_METADATA if key in cell.metadata}

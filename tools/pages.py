@@ -1,4 +1,4 @@
-"""Write every lesson as a page to read into site/, with an index: `python tools/pages.py` (make site).
+"""Write every lesson as a page to read into site/, with an index: `python -m tools.pages` (make site).
 
 The pages need no server and no kernel: pictures are inside them, interactive tools show their stored picture, hints and
 solutions are folded, presenter notes are left out. Only formulas ask the network for something (MathJax); without a
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nbconvert import HTMLExporter
 
-from notebooks import ROOT, lessons, read
+from tools.notebooks import ROOT, lessons, read
 
 SITE = ROOT / "site"
 INDEX = """<!DOCTYPE html>

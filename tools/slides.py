@@ -1,4 +1,4 @@
-"""Present a lesson as slides, in JupyterLab with its kernel: `python tools/slides.py NN` (make slides LESSON=NN).
+"""Present a lesson as slides, in JupyterLab with its kernel: `python -m tools.slides NN` (make slides LESSON=NN).
 
 JupyterLab opens the lesson with the deck of jupyterlab-slideshow already running. It uses settings and a workspace of
 its own, inside .venv, so that presenting does not change how the next `make lab` looks. In the deck: the arrow keys
@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from notebooks import ROOT, Refusal, lessons
+from tools.notebooks import ROOT, Refusal, lessons
 
 SETTINGS = {
     "jupyterlab-slideshow/plugin": {"active": True},
