@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,12 @@ def card(name: str, folder: Path | None = None) -> dict[str, Any]:
             + (f"choose one of {', '.join(found)}." if found else "`make checkpoints` trains them.")
         )
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # not JSON, or not even text
         raise ValueError(f"The card {path} is damaged ({error}): restore it, or run `make checkpoints`.") from error
+    if not isinstance(described, dict):
+        raise ValueError(f"The card {path} is damaged (it is not a table): restore it, or run `make checkpoints`.")
+    return described
 
 
 def load_checkpoint(name: str = "mnist", folder: Path | None = None) -> ConvNet:
@@ -93,8 +97,14 @@ def load_checkpoint(name: str = "mnist", folder: Path | None = None) -> ConvNet:
             f"{path} is not the file its card describes (it is damaged or from elsewhere): "
             "restore it, or run `make checkpoints`."
         )
-    arguments = dict(described["architecture"])
-    arguments["filters"] = tuple(arguments["filters"])
-    model = ConvNet(**arguments)
-    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    try:
+        arguments = dict(described["architecture"])
+        arguments["filters"] = tuple(arguments["filters"])
+        model = ConvNet(**arguments)
+        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except (AttributeError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+        raise ValueError(
+            f"{path} does not hold the weights of the network its card describes: restore both, "
+            "or run `make checkpoints`."
+        ) from error
     return model.eval()

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from helpers.checkpoints import card, load_checkpoint, save_checkpoint
-from helpers.data import Split
+from helpers.data import Split, _as_tensor
 from helpers.history import Diverged, Epoch, History
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 Optimizer = str | Callable[[Iterator[nn.Parameter], float], torch.optim.Optimizer]
+Watcher = Callable[[History], None]
 
 
 def best_device() -> str:
@@ -52,16 +54,31 @@ def fast_bfloat16(device: str = "cpu") -> bool:
 
 
 def _tensors(split: Any) -> tuple[Tensor, Tensor]:
-    """Images (N, C, H, W) float32 and labels (N,) int64 of a split or of an (images, labels) pair, checked."""
-    images, labels = (split.images, split.labels) if hasattr(split, "images") else split
-    images, labels = torch.as_tensor(images), torch.as_tensor(labels)
+    """Images (N, C, H, W), floats, and labels (N,) int64 of a split or of an (images, labels) pair, checked."""
+    pair = (split.images, split.labels) if hasattr(split, "images") else split
+    images, labels = (x if isinstance(x, Tensor) else _as_tensor(np.asarray(x)) for x in pair)
     if images.ndim != 4:
         raise ValueError(f"Images must have the shape (N, channels, height, width); these have {tuple(images.shape)}.")
     if not images.is_floating_point():
         raise TypeError(f"Images must be floats in [0, 1]; these are {images.dtype}: divide by 255 first.")
     if len(images) == 0 or len(images) != len(labels):
         raise ValueError(f"Every image needs one label; got {len(images)} images and {len(labels)} labels.")
-    return images, labels
+    if labels.ndim != 1:
+        raise ValueError(
+            f"One label per image is a list of class numbers, shape (N,); got {tuple(labels.shape)}: "
+            "of one-hot rows take argmax(1)."
+        )
+    if labels.is_floating_point() or labels.dtype == torch.bool:
+        raise TypeError(f"Labels are class numbers, counted from 0 as integers; these are {labels.dtype}.")
+    return images, labels.long()
+
+
+def _home(model: nn.Module) -> Tensor:
+    """The first weight of the network: its device and number format are those the images need."""
+    first = next(model.parameters(), None)
+    if first is None:
+        raise ValueError("This network has no weights to train: give it at least one layer that has some.")
+    return first
 
 
 def predict(model: nn.Module, images: Any, batch_size: int = 500) -> Tensor:
@@ -69,14 +86,14 @@ def predict(model: nn.Module, images: Any, batch_size: int = 500) -> Tensor:
 
     The training flag of the model is as before when the function returns; the result lies on the CPU.
     """
-    images = torch.as_tensor(images)
-    device = next(model.parameters()).device
+    images = images if isinstance(images, Tensor) else _as_tensor(np.asarray(images))
+    like = _home(model)
     flag = model.training
     model.eval()
     try:
         with torch.no_grad():
             parts = [
-                model(part.to(device).contiguous(memory_format=torch.channels_last)).float().cpu()
+                model(part.to(like.device, like.dtype).contiguous(memory_format=torch.channels_last)).float().cpu()
                 for part in images.split(batch_size)
             ]
     finally:
@@ -145,7 +162,7 @@ def fit(
     device: str = "auto",
     fast: bool = True,
     bar: bool = True,
-    watch: Callable[[History], None] | None = None,
+    watch: Watcher | Iterable[Watcher] | None = None,
 ) -> History:
     """Train ``model`` in place and return what happened; the stop button ends it early and keeps all that was learned.
 
@@ -172,7 +189,8 @@ def fit(
         device: ``"auto"`` (cuda, else mps, else cpu) or a device's name.
         fast: see above; ``False`` is the plain loop in float32.
         bar: show a progress bar.
-        watch: called with the history after every step and once at the end; ``plots.LiveCurves()`` draws it.
+        watch: a function, or several, called with the history after every step and once at the end (there as its
+            method ``close``, if it has one); ``plots.LiveCurves()`` draws the history.
 
     Raises:
         ValueError: if images, labels and network do not fit together.
@@ -181,14 +199,15 @@ def fit(
     if epochs < 1 or batch_size < 1 or lr <= 0:
         raise ValueError(f"epochs and batch_size must be at least 1 and lr above 0; got {epochs}, {batch_size}, {lr}.")
     images, labels = _tensors(train)
-    home = next(model.parameters()).device
+    home, form = _home(model).device, _home(model).dtype
     _check(model, images, labels)
     device = best_device() if device == "auto" else device
     kind = torch.device(device).type
     half = fast and fast_bfloat16(kind)
     layout = torch.channels_last if fast else torch.contiguous_format
     model.to(device).to(memory_format=layout).train()
-    images, labels = images.to(device), labels.to(device)
+    images, labels = images.to(device, form), labels.to(device)
+    watchers = [] if watch is None else [watch] if callable(watch) else list(watch)
 
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -227,8 +246,8 @@ def fit(
                     progress.set_postfix_str(
                         f"epoch {epoch + 1}/{epochs}, loss {history.losses[-1]:.3f}", refresh=False
                     )
-                if watch is not None:
-                    watch(history)
+                for watcher in watchers:
+                    watcher(history)
             seconds = time.perf_counter() - started
             history.epochs.append(_epoch(model, history, first, validation, seconds))
             model.train()
@@ -240,9 +259,9 @@ def fit(
         progress.close()
         model.to(home).to(memory_format=torch.contiguous_format).eval()
         stepper.zero_grad()
-        if watch is not None:
+        for watcher in watchers:
             with contextlib.suppress(KeyboardInterrupt):
-                getattr(watch, "close", watch)(history)
+                getattr(watcher, "close", watcher)(history)
     return history
 
 
