@@ -1,7 +1,7 @@
 """The offline stand-in: images to learn from when neither the real files nor a network can be had.
 
 ``digits`` are real handwriting: scikit-learn's 8×8 digits, enlarged to 28×28. ``garments`` are drawn here, piece by
-piece, with chance deciding length, width, pattern and shade. Both are the same on every call and every machine.
+piece, with chance deciding length, width, pattern and shade. Both are the same on every call.
 """
 
 from functools import cache

@@ -592,3 +592,11 @@ def test_the_real_data_is_what_torchvision_reads(name, labels, test_label, mean,
     np.testing.assert_array_equal(dataset.test.labels, theirs.targets.numpy())
     names = [title.split(" - ")[0] for title in theirs.classes]
     assert list(dataset.classes) == names
+
+
+def test_the_readme_lists_the_checksums_the_code_uses(monkeypatch):
+    monkeypatch.undo()
+    readme = (rawfiles.PROJECT / "data" / "README.md").read_text(encoding="utf-8")
+    for files in rawfiles.SETS.values():
+        for file, (size, checksum) in files.files.items():
+            assert f"| `{files.folder}/raw/{file}` | {size:,} | `{checksum}` |" in readme
