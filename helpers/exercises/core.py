@@ -119,6 +119,8 @@ def is_blank(answer: Any) -> bool:
     """Whether an answer is still the stub: ``...`` or ``None``, or a list, tuple or dict that still holds one."""
     if isinstance(answer, dict):
         answer = list(answer.values())
+    if getattr(answer, "dtype", None) == object:  # np.array([..., ..., ...])
+        answer = list(answer.ravel())
     if isinstance(answer, list | tuple):
         return any(is_blank(part) for part in answer)
     return answer is ... or answer is None
@@ -206,12 +208,13 @@ class Prediction:
     def _widget(self) -> Any:
         import ipywidgets as widgets
 
-        answer = widgets.HTML()
+        answer = widgets.HTML().add_class("prediction-answer")
         wide = widgets.Layout(width="auto", min_width="12em", height="auto", margin="2px 6px 2px 0")
         buttons = []
         for index, option in enumerate(self.question.options):
             button = widgets.Button(description=f"{'abcd'[index]})  {plain(option.text)}", layout=wide)
             button.style.button_color = "#e8f1f8"
+            button.style.text_color = "#1d2733"  # the ground is light in the dark theme too
 
             def clicked(_: Any, index: int = index) -> None:
                 for i, (b, o) in enumerate(zip(buttons, self.question.options, strict=True)):
@@ -223,7 +226,7 @@ class Prediction:
             buttons.append(button)
         text = widgets.HTML(box("#0072B2", f"<b>Predict:</b> {rich(self.question.text)}"))
         row = widgets.Layout(flex_flow="row wrap", padding="0 0 0 12px")
-        return widgets.VBox([text, widgets.HBox(buttons, layout=row), answer])
+        return widgets.VBox([text, widgets.HBox(buttons, layout=row), answer]).add_class("prediction")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         data = {"text/plain": repr(self), "text/html": self._repr_html_()}
