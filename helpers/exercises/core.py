@@ -119,7 +119,7 @@ def is_blank(answer: Any) -> bool:
     """Whether an answer is still the stub: ``...`` or ``None``, or a list, tuple or dict that still holds one."""
     if isinstance(answer, dict):
         answer = list(answer.values())
-    if getattr(answer, "dtype", None) == object:  # np.array([..., ..., ...])
+    if getattr(getattr(answer, "dtype", None), "kind", "") == "O":  # np.array([..., ..., ...])
         answer = list(answer.ravel())
     if isinstance(answer, list | tuple):
         return any(is_blank(part) for part in answer)
