@@ -3,6 +3,7 @@
 #   PYTHON=python3.12   the Python that builds .venv (default: the first suitable one found)
 #   TORCH=cpu           PyTorch without CUDA, for Linux without an NVIDIA card (TORCH=default goes back); remembered
 #   LESSON=02           one lesson instead of all, for notebooks and slides
+#   FLAGS=--no-browser  further options for JupyterLab, for lab and slides
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
@@ -35,7 +36,7 @@ setup:
 
 lab: setup ## set up, fetch the data, open JupyterLab on the first notebook
 	@$(FETCH)
-	@$(PY) -m jupyterlab $(FIRST)
+	@$(PY) -m jupyterlab $(FIRST) $(FLAGS)
 
 test: setup ## set up, then everything that must hold: unit tests, exercises, contract, every notebook run
 	@$(FETCH)
@@ -59,7 +60,7 @@ checkpoints: setup ## train the reference networks again
 
 slides: setup ## present a lesson as slides with a live kernel (LESSON=02)
 	@$(FETCH)
-	@$(PY) -m tools.slides $(LESSON)
+	@$(PY) -m tools.slides "$(LESSON)" $(FLAGS)
 
 site: setup ## every lesson as a page to read, in site/
 	@$(PY) -m tools.pages

@@ -1,10 +1,13 @@
 """What set-up says when it cannot go on, and that it does nothing when there is nothing to do."""
 
 import ast
+import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -102,8 +105,6 @@ def test_setup_without_a_network_says_so_and_goes_on_later(project):
     ],
 )
 def test_a_failed_installation_is_explained(errors, words):
-    import importlib.util
-
     spec = importlib.util.spec_from_file_location("setup_script", ROOT / "tools/setup.py")
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
@@ -146,3 +147,45 @@ def test_make_passes_an_old_python_on_to_the_sentence(project, tmp_path):
     done = subprocess.run(["make", "setup", f"PYTHON={old}"], cwd=project, capture_output=True, text=True)
     assert "is too old: install Python 3.99 or newer" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_exact_versions_also_fit_the_cpu_build_of_torch(tmp_path):
+    """On PyTorch's own index the versions carry a local part, `+cpu`: the constraints accept it, and pip prefers it."""
+    pin = re.search(r"^torch==(\S+)", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    for version in (pin, f"{pin}+cpu", "99.0", "99.0+cpu"):
+        with zipfile.ZipFile(tmp_path / f"torch-{version}-py3-none-any.whl", "w") as wheel:
+            info = f"torch-{version}.dist-info"
+            wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n")
+            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(f"{info}/RECORD", "")
+    command = [sys.executable, "-m", "pip", "--isolated", "install", "--dry-run", "--no-index", "--ignore-installed"]
+    command += ["--find-links", str(tmp_path), "-c", str(ROOT / "constraints.txt"), "torch"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert f"Would install torch-{pin}+cpu" in said
+
+
+def test_the_cpu_build_comes_from_the_index_of_pytorch(project, monkeypatch):
+    """TORCH=cpu adds one index, is remembered, and starts the environment over when another build is there."""
+    spec = importlib.util.spec_from_file_location("setup_script", project / "tools/setup.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    commands = []
+    venv = project / ".venv"
+    venv.mkdir()
+    monkeypatch.setattr(script, "run", lambda command, log: commands.append(" ".join(command)))
+    monkeypatch.setattr(script, "answers", lambda python, code: True)
+    monkeypatch.setattr(script, "check_disk", lambda folder, torch: None)
+    index = "--extra-index-url https://download.pytorch.org/whl/cpu"
+
+    def calls(torch):
+        commands.clear()
+        script.setup(str(project), torch)
+        return ["starts over" if "-m venv --clear" in command else index in command for command in commands]
+
+    assert calls("") == [False]
+    assert calls("") == []
+    assert calls("cpu") == ["starts over", True]
+    assert calls("") == []
+    assert calls("default") == ["starts over", False]
+    settings = json.loads((venv / "share/jupyter/lab/settings/overrides.json").read_text())
+    assert settings["@jupyterlab/apputils-extension:notification"] == {"fetchNews": "false", "checkForUpdates": False}

@@ -46,7 +46,7 @@ def main() -> None:
     """Read the command line and hand over to JupyterLab."""
     folder = Path(sys.prefix) / "share" / "jupyter" / "lab" / "slides"
     try:
-        if len(sys.argv) < 2:
+        if not "".join(sys.argv[1:2]):
             raise Refusal("Which lesson? Say for example: make slides LESSON=02")
         lesson = lessons(sys.argv[1:2])[0]
     except Refusal as refusal:
