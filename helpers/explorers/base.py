@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import html
 from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
+from traitlets import Unicode
 
-from helpers.plots.style import SHARPNESS, bundle, png
+from helpers.plots.style import BAD, SHARPNESS, bundle, png
+
+
+class NamedImage(widgets.Image):
+    """An image with words for screen readers: ``tooltip`` becomes its title, which they read as its name.
+
+    ipywidgets 8.1 shows an error in the place of any widget that has a tooltip but no ``description`` (issue 3860).
+    """
+
+    description = Unicode("").tag(sync=True)
 
 
 class Explorer:
@@ -31,6 +42,9 @@ class Explorer:
 
     #: What the tool shows, for readers who cannot see it. Constant, so that stored outputs do not change.
     alt: str = ""
+    #: Controls that change nothing in the picture the tool starts with, each with the reason; the browser test moves
+    #: all the others and wants to see a new picture.
+    inert: Mapping[str, str] = {}
     _paused = False
 
     def __init__(self, **values: Any) -> None:
@@ -38,14 +52,13 @@ class Explorer:
         self.figure = self.build()
         for name, value in values.items():
             self._set(name, value)
-        self.error = widgets.HTML()
-        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", align_self="flex-start"))
-        self.image.add_class("explorer-picture")
-        # Alternative text of the live picture, for screen readers.
-        self.image.tooltip = self.alt
-        for control in self._controls.values():
+        self.error = widgets.HTML().add_class("explorer-error")
+        place = widgets.Layout(max_width="100%", align_self="flex-start")
+        self.image = NamedImage(format="png", layout=place, tooltip=self.alt).add_class("explorer-picture")
+        for name, control in self._controls.items():
             control.observe(self._changed, names="value")
-        self.box = self.arrange(self._controls)
+            control.add_class(f"control-{name}")
+        self.box = self.arrange(self._controls).add_class("explorer")
         self.update()
 
     # -- what a tool defines ------------------------------------------------------------------------------------------
@@ -61,6 +74,10 @@ class Explorer:
     def draw(self, **values: Any) -> None:
         """Change the artists to show these values of the controls."""
         raise NotImplementedError
+
+    def render(self) -> bytes:
+        """The figure as PNG bytes, as quickly as possible; a tool that redraws only some of its artists says how."""
+        return png(self.figure, fast=True)
 
     def arrange(self, controls: Mapping[str, widgets.Widget]) -> widgets.Widget:
         """Lay out controls and picture: the controls in rows that wrap, above the picture."""
@@ -96,9 +113,9 @@ class Explorer:
             self.draw(**self.values)
             self.error.value = ""
         except ValueError as error:
-            self.error.value = f'<span style="color:#b3261e">{error}</span>'
+            self._explain(str(error))
             return
-        data = png(self.figure, fast=True)
+        data = self.render()
         with self.image.hold_sync():
             self.image.width = str(round(int.from_bytes(data[16:20], "big") / SHARPNESS))
             self.image.value = data
@@ -112,8 +129,18 @@ class Explorer:
             raise ValueError(f"{value!r} is not a possible value of {name!r}: {error}") from error
 
     def _changed(self, change: Any) -> None:
-        if not self._paused:
+        if self._paused:
+            return
+        try:
             self.update()
+        except Exception as error:
+            # Jupyter hides what a control raises in a log that nobody opens; a cell that calls update() sees it all.
+            self._explain(f"The tool stopped with {type(error).__name__}: {error}")
+
+    def _explain(self, sentence: str) -> None:
+        """Show a sentence between controls and picture, legible on light and on dark pages."""
+        style = f"border-left:4px solid {BAD};padding:2px 10px;line-height:1.5"
+        self.error.value = f'<div role="alert" style="{style}">{html.escape(sentence)}</div>'
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
         data, about = bundle(png(self.figure), self.alt)
