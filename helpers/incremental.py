@@ -94,7 +94,8 @@ def incremental_logits(
     steps, base = _find_chain(model, image[None])
     plan = _stages(steps)
     boxes = boxes.to(device=image.device, dtype=torch.int32)
-    return base[0], torch.cat([_one_chunk(*plan, image, fill, part) for part in boxes.split(chunk)] or [base[:0]])
+    parts = boxes.split(chunk) if len(boxes) else ()
+    return base[0], torch.cat([base[:0], *(_one_chunk(*plan, image, fill, part) for part in parts)])
 
 
 def _one_chunk(
@@ -112,7 +113,8 @@ def _one_chunk(
             patch = layer(patch)
         axes = outputs
     places = math.prod(axis.length - axis.size + 1 for axis in axes)
-    if len(tail) > 1 and isinstance(tail[0], nn.Flatten) and isinstance(tail[1], nn.Linear) and places <= MANY_PLACES:
+    flat = isinstance(tail[0], nn.Flatten) and (tail[0].start_dim, tail[0].end_dim) == (1, -1)
+    if flat and len(tail) > 1 and isinstance(tail[1], nn.Linear) and places <= MANY_PLACES:
         x = _dense_change(tail[1], last, patch, (axes[0].start, axes[1].start))
         tail = tail[2:]
     else:

@@ -346,7 +346,7 @@ def test_bad_networks_layers_and_units_are_named(model, x):
         at.saliency(model.features, x, 3)
     with pytest.raises(ValueError, match=r"'conv2'; its layers are features\.conv1"):
         at.grad_cam(model, x, 3, "conv2")
-    with pytest.raises(ValueError, match="classifier.hidden has none"):
+    with pytest.raises(ValueError, match=r"classifier\.hidden has none"):
         at.grad_cam(model, x, 3, "classifier.hidden")
     with pytest.raises(ValueError, match="needs a layer with feature maps"):
         at.grad_cam(DenseNet(), x, 3, "classifier.hidden")
