@@ -69,7 +69,7 @@ bench: setup ## every claim about speed, measured again
 	@for script in benchmarks/*.py; do \
 	  [ -e "$$script" ] || continue; echo "$$script"; $(PY) "$$script" || exit 1; done
 
-lint: setup ## ruff: rules and format, notebooks included
+lint: setup ## ruff: rules (notebooks included) and format
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
