@@ -19,7 +19,6 @@ from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from PIL import Image
-from PIL import Image
 
 Kind = Literal["image", "weights", "response", "activation"]
 
@@ -82,14 +81,18 @@ def png(drawn: Figure, fast: bool = False) -> bytes:
         if fast:
             picture.save(buffer, "png", compress_level=1)
         else:
-            picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
+            picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+                buffer, "png", optimize=True
+            )
         return buffer.getvalue()
 
 
 def png_of_pixels(pixels: Any) -> bytes:
     """Colors (H, W, 4), bytes, as an opaque PNG, written as quickly as possible."""
+    height, width = pixels.shape[:2]
     with io.BytesIO() as buffer:
-        Image.fromarray(np.asarray(pixels)[..., :3]).save(buffer, format="png", compress_level=1)
+        drawn = Image.frombuffer("RGBA", (width, height), pixels, "raw", "RGBA", 0, 1)
+        drawn.convert("RGB").save(buffer, format="png", compress_level=1)
         return buffer.getvalue()
 
 
