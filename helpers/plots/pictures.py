@@ -158,7 +158,8 @@ def mosaic(
     if not shared:
         peak = np.abs(array).max(axis=(1, 2), keepdims=True)
         array = array / np.where(peak == 0, 1, peak)
-    sheet = tile(array, columns)
+    zoom = max(1, 18 // max(array.shape[1:]))  # keeps the gap between 3×3 filters narrower than a weight
+    sheet = tile(array.repeat(zoom, axis=1).repeat(zoom, axis=2), columns)
     with matplotlib.rc_context(RC):
         ratio = sheet.shape[0] / sheet.shape[1]
         drawn = figure(width + 1.0 * (kind != "image"), width * ratio + 0.45 * bool(title))
@@ -170,7 +171,7 @@ def mosaic(
         for spine in axes.spines.values():
             spine.set_visible(False)
         if numbered:
-            number(axes, array, columns, light=kind in ("activation", "image"))
+            number(axes, array, columns, zoom, light=kind in ("activation", "image"))
         if title:
             axes.set_title(title)
         if kind != "image":
@@ -189,9 +190,9 @@ def tile(maps: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
     return sheet
 
 
-def number(axes: Axes, maps: np.ndarray, columns: int, light: bool) -> None:
+def number(axes: Axes, maps: np.ndarray, columns: int, zoom: int, light: bool) -> None:
     """Write each map's number into its upper left corner."""
-    _, height, width = maps.shape
+    height, width = (zoom * n for n in maps.shape[1:])
     for i in range(len(maps)):
         y, x = i // columns * (height + 1), i % columns * (width + 1)
         color = "white" if light else INK
