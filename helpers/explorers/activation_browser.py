@@ -1,0 +1,365 @@
+"""The activation browser: one image, one layer, every map of it, and what one channel looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor, nn
+
+from helpers import data, training
+from helpers.activations import activations
+from helpers.explorers.base import Explorer
+from helpers.geometry import ReceptiveField, receptive_field
+from helpers.networks import layer_table
+from helpers.plots.pictures import tile
+from helpers.plots.style import FAINT, Kind, colormap, figure, frame, limit, png_of_pixels
+
+ALL, OWN = "all", "your own"
+SAMPLE = 100  # images whose strongest response sets the color scale of a layer
+MARK = "#00b4d8"  # stands out on gray, on black-to-yellow and on blue-to-red alike
+
+
+class ActivationBrowser(Explorer):
+    """Image, layer and channel; the image beside all maps of the layer, one map enlarged, and the patch it answers to.
+
+    Convolutions are drawn before the ReLU, signed around zero; all later layers from black (zero) up. A scale belongs
+    to a stage of the network and stays the same for every image, so that maps can be compared while a slider moves.
+
+    Args:
+        model: a network with a ``features`` part whose convolutions and poolings stand one behind the other; the MNIST
+            checkpoint if not given.
+        images: a split with labels, or an array (N, C, H, W); the MNIST test set if not given.
+        own: your own image (H, W) or several (N, H, W), in [0, 1], white on black; shown first when given.
+        classes: names of the classes; "0", "1"... if not given.
+        values: starting values of the controls, such as ``image=22, layer="relu1", channel=3``.
+
+    Raises:
+        ValueError: if an image does not have the size that the network takes.
+    """
+
+    alt = (
+        "Activation browser: an image with the receptive field of one unit marked, all maps of the chosen layer as a "
+        "contact sheet, the chosen channel enlarged with its strongest unit marked, the patch of the image which that "
+        "unit sees, and the weights of the channel's filter."
+    )
+
+    def __init__(
+        self,
+        model: nn.Module | None = None,
+        images: Any = None,
+        *,
+        own: Any = None,
+        classes: tuple[str, ...] | None = None,
+        **values: Any,
+    ) -> None:
+        self.model = training.load_checkpoint("mnist") if model is None else model
+        images = data.load("mnist").test if images is None else images
+        labels = getattr(images, "labels", None)
+        self._labels = None if labels is None else np.asarray(labels)
+        self._images = _batch(getattr(images, "images", images), "images")
+        self._own = None if own is None else _batch(own, "own", self._images.shape[1])
+        if self._own is not None and self._own.shape[1:] != self._images.shape[1:]:
+            size, given = ("×".join(map(str, x.shape[-2:])) for x in (self._images, self._own))
+            raise ValueError(f"own is an image of {given} pixels: the network takes {size}.")
+        table = [x for x in layer_table(self.model, tuple(self._images.shape[1:])) if len(x.output_shape) == 3]
+        self._names = {x.name.split(".")[-1]: x.name for x in table}
+        self._shapes = {x.name.split(".")[-1]: x.output_shape for x in table}
+        self._modules = {short: self.model.get_submodule(name) for short, name in self._names.items()}
+        self._fields = self._find_fields()
+        count = int(self._labels.max()) + 1 if self._labels is not None else 10
+        self.classes = tuple(classes or map(str, range(count)))
+        self._seen: tuple[str, int] | None = None
+        self._tops = self._find_tops()
+        first = "relu1" if "relu1" in self._names else next(iter(self._names))
+        start = {"digits": ALL if own is None else OWN, "image": 22 if own is None else 0, "layer": first, "channel": 3}
+        start["image"] = min(start["image"], len(self._chosen(start["digits"])) - 1)
+        start["channel"] = min(start["channel"], self._shapes[values.get("layer", first)][0] - 1)
+        super().__init__(**start | values)
+
+    # -- what is known before a slider moves --------------------------------------------------------------------------
+
+    def _find_fields(self) -> dict[str, ReceptiveField]:
+        chain = []
+        for module in self._modules.values():
+            size, stride, padding = (
+                getattr(module, n, d) for n, d in (("kernel_size", 1), ("stride", 1), ("padding", 0))
+            )
+            chain.append(tuple(x[0] if isinstance(x, tuple) else x for x in (size, stride, padding)))
+        return dict(zip(self._modules, receptive_field(chain), strict=True))
+
+    def _find_tops(self) -> dict[str, float]:
+        """End of the color scale of each layer: a convolution, its ReLU and its pooling share one."""
+        sample = activations(self.model, self._images[:SAMPLE], list(self._names.values()))
+        tops, top = {}, 1.0
+        for short, name in self._names.items():
+            if isinstance(self._modules[short], nn.Conv2d):
+                answers = sample[name].numpy()
+                top = limit([answers[answers > 0]], 99.5)
+            tops[short] = top
+        return tops
+
+    def _chosen(self, digits: str) -> np.ndarray:
+        """Indices of the images that the slider runs over."""
+        if digits == OWN:
+            return np.arange(len(self._own))
+        if digits == ALL or self._labels is None:
+            return np.arange(len(self._images))
+        return np.flatnonzero(self._labels == self.classes.index(digits))
+
+    def _filter(self, layer: str) -> Tensor | None:
+        """Weights of the last convolution up to this layer, (out, in, k, k)."""
+        found = None
+        for short, module in self._modules.items():
+            found = module.weight.detach() if isinstance(module, nn.Conv2d) else found
+            if short == layer:
+                break
+        return found
+
+    # -- controls -----------------------------------------------------------------------------------------------------
+
+    def controls(self) -> Mapping[str, widgets.Widget]:
+        """Digits to choose from, the image among them, the layer, the channel."""
+        present = [] if self._labels is None else [c for i, c in enumerate(self.classes) if (self._labels == i).any()]
+        groups = [ALL, *present, *([OWN] if self._own is not None else [])]
+        wide = {"style": {"description_width": "60px"}}
+        long = widgets.Layout(width="380px")
+        chosen = {
+            "digits": widgets.Dropdown(
+                options=groups, description="show", layout=widgets.Layout(width="180px"), **wide
+            ),
+            "image": widgets.IntSlider(0, 0, len(self._images) - 1, description="image", layout=long, **wide),
+            "layer": widgets.ToggleButtons(
+                options=list(self._names),
+                tooltips=["×".join(map(str, shape)) for shape in self._shapes.values()],
+                description="layer",
+                style={"description_width": "60px", "button_width": "64px"},
+            ),
+            "channel": widgets.IntSlider(0, 0, 0, description="channel", layout=long, **wide),
+        }
+        chosen["digits"].observe(self._take_digits, names="value")
+        chosen["layer"].observe(self._take_layer, names="value")
+        chosen["channel"].max = self._shapes[chosen["layer"].value][0] - 1
+        self._sliders = chosen
+        return chosen
+
+    def _take_digits(self, change: Any) -> None:
+        with self.quiet():
+            slider, last = self._sliders["image"], len(self._chosen(change["new"])) - 1
+            slider.max = last
+            slider.value = min(slider.value, last)
+
+    def _take_layer(self, change: Any) -> None:
+        with self.quiet():
+            slider, last = self._sliders["channel"], self._shapes[change["new"]][0] - 1
+            slider.max = last
+            slider.value = min(slider.value, last)
+
+    # -- the figure ---------------------------------------------------------------------------------------------------
+
+    def build(self) -> Figure:
+        """Five panels and a color bar, all in units of their own panel, so that a redraw moves no axis."""
+        wide, high = 10.7, 4.62
+        drawn = figure(wide, high, layout=None)
+
+        def panel(x: float, y: float, side: float) -> Pixels:
+            axes = drawn.add_axes((x / wide, y / high, side / wide, side / high))
+            frame(axes)
+            axes.set(xlim=(0, 1), ylim=(1, 0))
+            return axes.add_artist(Pixels())
+
+        self._image, self._sheet, self._map = panel(0.1, 1.66, 2.4), panel(3.0, 0.1, 3.96), panel(7.14, 1.16, 2.9)
+        self._patch, self._weights = panel(0.1, 0.1, 1.1), panel(1.4, 0.1, 1.1)
+        for spine in self._sheet.axes.spines.values():
+            spine.set_visible(False)
+        self._titles = [a.axes.set_title("", fontsize=11, loc="left") for a in (self._image, self._sheet, self._map)]
+        for artist, text in ((self._patch, "what it sees"), (self._weights, "its filter")):
+            artist.axes.set_title(text, fontsize=10, loc="left", pad=3)
+        mark = {"fill": False, "edgecolor": MARK, "linewidth": 2.0, "clip_on": False}
+        self._boxes = [a.axes.add_patch(Rectangle((0, 0), 0, 0, **mark)) for a in (self._image, self._sheet, self._map)]
+        rows = max(-(-shape[0] // _columns(shape[0])) for shape in self._shapes.values())
+        self._rows = [
+            self._sheet.axes.text(-0.012, 0, "", ha="right", va="center", fontsize=8, color=FAINT) for _ in range(rows)
+        ]
+        bar = drawn.add_axes((10.14 / wide, 1.16 / high, 0.1 / wide, 2.9 / high))
+        self._bar = bar.add_artist(Pixels())
+        bar.set_axis_off()
+        place = {"transform": bar.transAxes, "fontsize": 9, "va": "center"}
+        self._ends = [bar.text(1.5, y, "", **place) for y in (0.0, 0.5, 1.0)]
+        self._said = drawn.text(7.14 / wide, 1.0 / high, "", fontsize=10, va="top", linespacing=1.35)
+        framed = [p.axes for p in (self._image, self._map, self._patch, self._weights)]
+        self._moving = [self._image, self._sheet, self._map, self._patch, self._weights, self._bar]
+        self._moving += [spine for axes in framed for spine in axes.spines.values()]
+        self._moving += [*self._boxes, *self._titles, self._said]
+        self._still: tuple[str, Any] | None = None
+        return drawn
+
+    def render(self) -> bytes:
+        """Draw only what moves, over a kept picture of what stands still while the layer is the same."""
+        canvas, layer = self.figure.canvas, self._sliders["layer"].value
+        if self._still is None or self._still[0] != layer:
+            for artist in self._moving:
+                artist.set_animated(True)
+            canvas.draw()
+            self._still = (layer, canvas.copy_from_bbox(self.figure.bbox))
+            for artist in self._moving:
+                artist.set_animated(False)
+        canvas.restore_region(self._still[1])
+        for artist in self._moving:
+            if artist.axes is None or artist.axes.get_visible():
+                self.figure.draw_artist(artist)
+        return png_of_pixels(canvas.buffer_rgba())
+
+    def _look(self, digits: str, index: int) -> None:
+        """Send the image through the network, unless it is the one of the last redraw."""
+        if self._seen == (digits, index):
+            return
+        source = self._own if digits == OWN else self._images
+        self._x = source[index : index + 1]
+        last = next(reversed(dict(self.model.named_modules())))
+        found = activations(self.model, self._x, [*self._names.values(), last])
+        self.probabilities = torch.softmax(found[last][0], 0).numpy()
+        self._found = {short: found[name][0].numpy() for short, name in self._names.items()}
+        self._seen = (digits, index)
+
+    def draw(self, digits: str, image: int, layer: str, channel: int) -> None:
+        """Put the maps of the layer and the chosen channel into the kept panels."""
+        index = int(self._chosen(digits)[image])
+        self._look(digits, index)
+        maps, top = self._found[layer], self._tops[layer]
+        kind: Kind = "response" if isinstance(self._modules[layer], nn.Conv2d) else "activation"
+        one, columns = maps[channel], _columns(len(maps))
+        count, height, width = maps.shape
+        sheet = tile(maps, columns)
+        unit = max(sheet.shape)
+
+        self._image.set_data(_pixels(self._x[0].numpy()))
+        self._sheet.set_data(_paint(sheet, kind, top))
+        self._map.set_data(_paint(one, kind, top))
+        self._draw_filter(layer, channel)
+
+        y, x = divmod(channel, columns)
+        self._boxes[1].set_bounds(x * (width + 1) / unit, y * (height + 1) / unit, width / unit, height / unit)
+        for row, text in enumerate(self._rows):
+            text.set_text(str(row * columns) if row * columns < count else "")
+            text.set_y((row * (height + 1) + height / 2) / unit)
+
+        ramp = np.linspace(1, -1 if kind == "response" else 0, 256)[:, None]
+        self._bar.set_data(_paint(ramp * top, kind, top), stretch=True)
+        for text, part in zip(self._ends, (-1, 0, 1) if kind == "response" else (0, 0.5, 1), strict=True):
+            text.set_text(("≥" if part == 1 else "") + f"{part * top:.2g}".replace("-", "−"))
+
+        winner = int(self.probabilities.argmax())
+        truth = f" · a {self.classes[self._labels[index]]}" if digits != OWN and self._labels is not None else ""
+        verdict = f"the network says {self.classes[winner]} ({self.probabilities[winner]:.0%})"
+        name = "your own image" if digits == OWN else f"image {index}"
+        self._titles[0].set_text(f"{name}{truth}\n{verdict}")
+        self._titles[1].set_text(f"{layer}: {count} maps of {height}×{width}")
+        self._titles[2].set_text(f"{layer}, channel {channel}" + (", before ReLU" if kind == "response" else ""))
+        self._draw_unit(layer, one)
+
+    def _draw_unit(self, layer: str, one: np.ndarray) -> None:
+        """Mark the strongest unit of the map and what it sees of the image."""
+        row, column = (int(i) for i in np.unravel_index(one.argmax(), one.shape))
+        silent = bool(one[row, column] <= 0)
+        for box in (self._boxes[0], self._boxes[2]):
+            box.set_visible(not silent)
+        on = f"{(one > 0).mean():.0%} of its units are on"
+        if silent:
+            self._patch.set_data(np.full((1, 1, 4), 255, np.uint8))
+            self._said.set_text(f"silent here: no unit answers\n{on}")
+            return
+        height, width = one.shape
+        self._boxes[2].set_bounds(column / width, row / height, 1 / width, 1 / height)
+        rows, columns = self._fields[layer].box(row, column, self._x.shape)
+        tall, broad = self._x.shape[2:]
+        seen = (columns.stop - columns.start, rows.stop - rows.start)
+        self._boxes[0].set_bounds(columns.start / broad, rows.start / tall, seen[0] / broad, seen[1] / tall)
+        self._patch.set_data(_pixels(self._x[0, :, rows, columns].numpy()))
+        value = one[row, column]
+        self._said.set_text(
+            f"strongest: {value:.2f} in row {row}, column {column}\nit sees {seen[1]}×{seen[0]} pixels · {on}"
+        )
+
+    def _draw_filter(self, layer: str, channel: int) -> None:
+        """The weights of the channel: one grid, or one for each of the maps below."""
+        weights = self._filter(layer)
+        if weights is None:
+            self._weights.axes.set_visible(False)
+            return
+        own = weights[channel].numpy()
+        grid = own[0] if len(own) == 1 else tile(own, _columns(len(own)))
+        self._weights.set_data(_paint(grid, "weights", limit([own])))
+
+
+def _columns(count: int) -> int:
+    """Columns that make a contact sheet of so many maps about square."""
+    return int(np.ceil(np.sqrt(count)))
+
+
+def _batch(images: Any, name: str, channels: int = 1) -> Tensor:
+    """Images as a float tensor (N, C, H, W), numbers from 0 to 1."""
+    array = images.detach().cpu().numpy() if hasattr(images, "detach") else np.asarray(images)
+    if array.ndim == 2:
+        array = array[None]
+    if array.ndim == 3:
+        array = array[None] if array.shape[0] == channels and channels > 1 else array[:, None]
+    if array.ndim != 4 or not array.size:
+        raise ValueError(f"{name} must be (H, W), (N, H, W) or (N, C, H, W); it has the shape {np.shape(images)}.")
+    if array.dtype.kind not in "fiub" or not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
+        raise ValueError(f"{name} must hold numbers from 0 (black) to 1 (white); divide bytes by 255.")
+    return torch.as_tensor(np.ascontiguousarray(array, dtype=np.float32))
+
+
+class Pixels(Artist):
+    """An image in the upper left of its axes, as large as fits; without slow resampling."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_zorder(0)
+        self._data, self._stretch = np.zeros((1, 1, 4), np.uint8), False
+
+    def set_data(self, pixels: np.ndarray, stretch: bool = False) -> None:
+        """Take colors (H, W, 4), bytes; ``stretch`` fills the axes without keeping the pixels square."""
+        self._data, self._stretch = pixels, stretch
+
+    def draw(self, renderer: Any) -> None:
+        """Repeat every pixel as often as its square on the screen demands, and copy the result into the figure."""
+        left, bottom, right, top = (round(v) for v in self.axes.bbox.extents)
+        height, width = self._data.shape[:2]
+        scale = ((top - bottom) / height, (right - left) / width)
+        tall, wide = scale if self._stretch else (min(scale), min(scale))
+        rows = (np.arange(round(height * tall)) / tall).astype(int)
+        columns = (np.arange(round(width * wide)) / wide).astype(int)
+        whole = np.ascontiguousarray(self._data).view(np.uint32)[..., 0]  # one number for a pixel's four bytes
+        shown = whole[:, columns.clip(max=width - 1)][rows[::-1].clip(max=height - 1)]
+        gc = renderer.new_gc()
+        renderer.draw_image(gc, left, top - len(rows), shown.view(np.uint8).reshape(*shown.shape, 4))
+        gc.restore()
+
+
+_COLORS: dict[str, np.ndarray] = {}
+
+
+def _paint(values: np.ndarray, kind: Kind, top: float) -> np.ndarray:
+    """Colors (H, W, 4) of numbers; NaN is white. Coloring few numbers is cheaper than coloring many screen pixels."""
+    if kind not in _COLORS:
+        colors = colormap(kind)(np.linspace(0, 1, 255), bytes=True)
+        _COLORS[kind] = np.vstack([colors, [[255, 255, 255, 255]]]).astype(np.uint8)
+    part = values / top if kind == "activation" else (values / top + 1) / 2
+    index = np.where(np.isnan(part), 255, np.clip(part, 0, 1) * 254 + 0.5)
+    return _COLORS[kind][index.astype(np.uint8)]
+
+
+def _pixels(image: np.ndarray) -> np.ndarray:
+    """Screen colors (H, W, 4) of an image (C, H, W) in [0, 1]."""
+    color = np.broadcast_to(image[:1], (3, *image.shape[1:])) if len(image) != 3 else image
+    shown = np.full((*image.shape[1:], 4), 255, np.uint8)
+    shown[..., :3] = np.moveaxis(color, 0, 2) * 255 + 0.5
+    return shown
