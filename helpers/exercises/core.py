@@ -182,6 +182,12 @@ def predict(key: str) -> Prediction:
     return Prediction(_find(key, "questions"))
 
 
+# Without it a button cuts its text off at the edge of the page.
+_WHOLE_TEXT = (
+    "<style>.prediction button {white-space: normal; text-align: left; line-height: 1.4; padding: 5px 12px}</style>"
+)
+
+
 class Prediction:
     """A question with its options as buttons; without a running kernel it reads as a question with its options."""
 
@@ -200,10 +206,12 @@ class Prediction:
         return f"Predict: {self.question.text}  {options}"
 
     def _repr_html_(self) -> str:
-        items = "".join(f"<li>{rich(option.text)}</li>" for option in self.question.options)
-        return box(
-            "#0072B2", f'<b>Predict:</b> {rich(self.question.text)}<ol type="a" style="margin:4px 0">{items}</ol>'
+        # Letters as text: JupyterLab numbers every list 1, 2, 3, whatever its type.
+        items = "".join(
+            f'<div style="margin:3px 0 3px 1em">{"abcd"[i]})&ensp;{rich(option.text)}</div>'
+            for i, option in enumerate(self.question.options)
         )
+        return box("#0072B2", f"<b>Predict:</b> {rich(self.question.text)}{items}")
 
     def _widget(self) -> Any:
         import ipywidgets as widgets
@@ -224,7 +232,7 @@ class Prediction:
 
             button.on_click(clicked)
             buttons.append(button)
-        text = widgets.HTML(box("#0072B2", f"<b>Predict:</b> {rich(self.question.text)}"))
+        text = widgets.HTML(_WHOLE_TEXT + box("#0072B2", f"<b>Predict:</b> {rich(self.question.text)}"))
         row = widgets.Layout(flex_flow="row wrap", padding="0 0 0 12px")
         return widgets.VBox([text, widgets.HBox(buttons, layout=row), answer]).add_class("prediction")
 
