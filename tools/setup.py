@@ -1,7 +1,7 @@
 """Build .venv, or say in one sentence what to do instead.
 
 Run by the Makefile with whatever Python the machine has, so this file uses the standard library only and syntax that
-Python 3.6 can read: a Python that is too old must get as far as the sentence that says so.
+even Python 2.7 and 3.6 can read: a Python that is too old must get as far as the sentence that says so.
 
 The stamp `.venv/setup.json` holds a fingerprint of everything the environment is made from. When it matches, there is
 nothing to do; when an installation was interrupted it holds none, and the next call takes the installation up again.
@@ -19,7 +19,8 @@ OLDEST = (3, 11)
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 INPUTS = ("pyproject.toml", "constraints.txt", "jupyter/overrides.json", "tools/setup.py")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-# Free space to ask for: on Linux the environment takes 6.3 GB, of which 4.6 GB serve NVIDIA cards only; pip needs room besides.
+# Free space to ask for: on Linux the environment takes 6.3 GB, of which 4.6 GB serve NVIDIA cards only, and pip needs
+# room of its own while it installs.
 GIGABYTES = {"default": 8, "cpu": 3}
 NETWORK_SIGNS = (
     "NewConnectionError",
@@ -39,6 +40,12 @@ DISK_SIGNS = ("No space left on device", "Errno 28", "Disk quota exceeded")
 
 class Stop(Exception):
     """A reason not to go on, told in one sentence that says what to do."""
+
+
+def say(line):
+    """Print a line at once, before the long wait that it announces."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def fingerprint(root, torch):
@@ -79,10 +86,14 @@ def check_python():
         import ensurepip  # noqa: F401
         import venv  # noqa: F401
     except ImportError:
+        missing = True
+    else:
+        missing = False
+    if missing:
         raise Stop(
             "This Python has no venv module: install it (on Debian and Ubuntu: "
-            "sudo apt install python%d.%d-venv) and run the same command again." % sys.version_info[:2]
-        ) from None
+            "sudo apt install python%d.%d-venv) and run the same command again." % tuple(sys.version_info[:2])
+        )
 
 
 def check_disk(folder, torch):
@@ -158,16 +169,17 @@ def setup(root, torch):
     usable = answers(python, "import pip, sys; sys.exit(sys.version_info < %r)" % (OLDEST,))
     if not usable or stamp.get("torch", torch) != torch:
         # Starting over is the one way from one build of torch to the other that leaves nothing of the first behind.
-        print("Creating .venv with Python %d.%d." % sys.version_info[:2], flush=True)
+        say("Creating .venv with Python %d.%d." % sys.version_info[:2])
         run([sys.executable, "-m", "venv", "--clear", venv], log)
     write_stamp(venv, torch, None)
-    print("Installing the packages into .venv: a few minutes the first time.", flush=True)
+    say("Installing the packages into .venv: a few minutes the first time.")
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", "constraints.txt"]
     if sys.stdout.isatty():
         install.remove("--quiet")
     if torch == "cpu":
         install += ["--extra-index-url", CPU_INDEX]
-    run([*install, "-e", ".[test]"], log)
+    install += ["-e", ".[test]"]
+    run(install, log)
     settings = os.path.join(venv, "share", "jupyter", "lab", "settings")
     os.makedirs(settings, exist_ok=True)
     shutil.copyfile(os.path.join(root, "jupyter", "overrides.json"), os.path.join(settings, "overrides.json"))
