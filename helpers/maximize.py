@@ -180,13 +180,20 @@ def filter_images(
     """The images that excite single filters of a layer most: the mean of the filter's map, all filters as one batch.
 
     Arguments and errors as in :func:`class_images`; ``filters`` are channel numbers of ``layer`` (or units of a dense
-    layer), all of them if not given.
+    layer), all of them if not given. With the layers up to ``layer`` as the model and ``size`` its receptive field, the
+    map is a single number and the image exactly what one unit wants to see: ``filter_images(model.features[:4],
+    "conv2", size=8)``.
     """
     need_gradients(model)
     with evaluating(model):
         probe = as_images(model, noise(1, (channels, size, size), seed) if start is None else start)
-        with record(model, layer) as store:
-            logits_of(model, probe[:1])
+        try:
+            with record(model, layer) as store, torch.no_grad():
+                model(probe[:1])
+        except RuntimeError as error:
+            raise ValueError(
+                f"The network does not accept images of shape {tuple(probe.shape[1:])}: {error}"
+            ) from error
         count = next(iter(store.values())).shape[1]
         chosen = list(range(count) if filters is None else filters)
         if not chosen or min(chosen) < 0 or max(chosen) >= count:
