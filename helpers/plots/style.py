@@ -72,7 +72,8 @@ def figure(width: float = 9.0, height: float = 3.0, layout: str | None = "constr
 def png(drawn: Figure, fast: bool = False) -> bytes:
     """The figure as PNG bytes: the same figure gives the same bytes.
 
-    They are meant to be stored, so colors are reduced to the best 256 (a third of the size, no difference to the eye);
+    They are meant to be stored, so colors are reduced to the best 256 (a third of the size, no difference to the eye;
+    where a color photograph is among the pictures, neighboring pixels share the error, so that no bands appear);
     ``fast`` keeps all the colors and writes a larger file sooner, for tools that are redrawn.
     """
     with matplotlib.rc_context(RC), io.BytesIO() as buffer:
@@ -81,9 +82,10 @@ def png(drawn: Figure, fast: bool = False) -> bytes:
         if fast:
             picture.save(buffer, "png", compress_level=1)
         else:
-            picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-                buffer, "png", optimize=True
-            )
+            few = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+            if any(np.shape(shown.get_array())[2:] == (3,) for axes in drawn.axes for shown in axes.images):
+                few = picture.quantize(palette=few, dither=Image.Dither.FLOYDSTEINBERG)  # else photographs show bands
+            few.save(buffer, "png", optimize=True)
         return buffer.getvalue()
 
 
