@@ -4,6 +4,7 @@ from helpers.plots.charts import bars, confusion, curves, probabilities
 from helpers.plots.live import LiveCurves, history
 from helpers.plots.pictures import images, mosaic, numbers, overlay
 from helpers.plots.style import Picture, use_style
+from helpers.plots.windows import places
 
 __all__ = [
     "LiveCurves",
@@ -16,6 +17,7 @@ __all__ = [
     "mosaic",
     "numbers",
     "overlay",
+    "places",
     "probabilities",
     "use_style",
 ]
