@@ -1,0 +1,117 @@
+"""Dropout, seen: which hidden units are off in this very pass, and what the network says without them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+import matplotlib
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from helpers.activations import activations
+from helpers.explorers.base import Explorer
+from helpers.networks import ConvNet
+from helpers.plots.style import COLORS, FAINT, INK, RC, colormap, figure, show
+
+PASSES = 200
+
+
+class DropoutExplorer(Explorer):
+    """Turn dropout on a trained network's hidden layer, pass after pass.
+
+    Left, the image. Middle, the hidden units as they leave dropout: a cross where one is off in this pass, the others
+    brighter by 1/(1 − p). Right, the probabilities of this pass as bars, and as marks what the whole network says.
+
+    Args:
+        model: a :class:`~helpers.networks.ConvNet`, trained.
+        images: (N, C, H, W) to choose from.
+        classes: names of the outputs.
+        titles: one name per image for the menu.
+        values: starting values of the controls, such as ``p=0.2``.
+    """
+
+    alt = (
+        "Dropout tool with an image, a probability p, the number of the pass and training or test mode: the hidden "
+        "units with crosses over those that are off, and the probabilities of this pass beside those of the network."
+    )
+
+    def __init__(
+        self, model: ConvNet, images: Any, classes: Sequence[str], titles: Sequence[str] | None = None, **values: Any
+    ) -> None:
+        images = torch.as_tensor(np.asarray(images))
+        self.classes = list(classes)
+        self.images = images.numpy()
+        self.titles = list(titles or (f"image {i}" for i in range(len(images))))
+        if len(self.titles) != len(images):
+            raise ValueError(f"Every image needs a title: {len(images)} images, {len(self.titles)} titles.")
+        self.hidden = activations(model, images, ["classifier.relu3"])["classifier.relu3"].numpy()
+        self.weight = model.classifier.output.weight.detach().cpu().numpy()
+        self.bias = model.classifier.output.bias.detach().cpu().numpy()
+        self.columns = 16 if self.hidden.shape[1] % 16 == 0 else self.hidden.shape[1]
+        super().__init__(**values)
+
+    def controls(self) -> Mapping[str, widgets.Widget]:
+        """Image, probability of being off, the number of the pass, and training or test mode."""
+        wide = {"style": {"description_width": "92px"}, "layout": widgets.Layout(width="320px")}
+        menu = [(title, index) for index, title in enumerate(self.titles)]
+        return {
+            "image": widgets.Dropdown(options=menu, value=0, description="image", **wide),
+            "p": widgets.FloatSlider(value=0.5, min=0, max=0.9, step=0.05, description="p (off)", **wide),
+            "turn": widgets.IntSlider(value=1, min=1, max=PASSES, description="pass", **wide),
+            "mode": widgets.ToggleButtons(options=["training", "test"], value="training"),
+        }
+
+    def build(self) -> Figure:
+        """The image, the grid of units and the bars; only their values change later."""
+        drawn = figure(9.6, 3.6)
+        with matplotlib.rc_context(RC):
+            left, middle, right = drawn.subplots(1, 3, width_ratios=[0.8, 1.75, 1.0])
+        self._picture = show(left, self.images[0])
+        rows = self.hidden.shape[1] // self.columns
+        top = float(self.hidden.max()) * 2 or 1.0
+        self._grid = middle.imshow(np.zeros((rows, self.columns)), cmap=colormap("activation"), vmin=0, vmax=top)
+        self._crosses = middle.plot([], [], "x", color="#56B4E9", markersize=7, markeredgewidth=1.8)[0]
+        middle.set(xticks=[], yticks=[])
+        bar = drawn.colorbar(self._grid, ax=middle, orientation="horizontal", shrink=0.8, aspect=30, pad=0.04)
+        bar.set_label("activation after dropout")
+        bar.outline.set_visible(False)
+        places = range(len(self.classes))
+        self._bars = right.barh(places, np.zeros(len(self.classes)), color=COLORS[0], height=0.7)
+        self._marks = right.plot(np.zeros(len(self.classes)), places, "|", color=INK, markersize=13, markeredgewidth=2)[0]
+        right.set_yticks(places, self.classes, fontsize=10)
+        right.set(xlim=(0, 1.02), xlabel="probability")
+        right.invert_yaxis()
+        right.tick_params(axis="y", length=0)
+        self._titles = [axes.set_title("", fontsize=12) for axes in (left, middle, right)]
+        self._titles[2].set_text("bars: this pass, |: test")
+        return drawn
+
+    def compute(self, image: int, p: float, turn: int, mode: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Which units are on (H,), what leaves dropout (H,), and the probabilities (K,) of this pass."""
+        hidden = self.hidden[image]
+        chance = np.random.default_rng([turn, image])
+        on = chance.random(len(hidden)) >= p if mode == "training" else np.ones(len(hidden), dtype=bool)
+        left = hidden * on / (1 - p) if mode == "training" else hidden
+        logits = self.weight @ left + self.bias
+        powers = np.exp(logits - logits.max())
+        return on, left, powers / powers.sum()
+
+    def draw(self, image: int, p: float, turn: int, mode: str) -> None:
+        """Show one pass."""
+        on, left, probabilities = self.compute(image, p, turn, mode)
+        whole = self.compute(image, p, turn, "test")[2]
+        self._picture.set_data(self.images[image, 0])
+        self._titles[0].set_text(self.titles[image])
+        self._grid.set_data(left.reshape(-1, self.columns))
+        off = np.flatnonzero(~on)
+        self._crosses.set_data(off % self.columns, off // self.columns)
+        said = f"pass {turn}: {len(off)} of {len(on)} units off" if mode == "training" else "test: every unit is on"
+        self._titles[1].set_text(said)
+        for bar, value in zip(self._bars, probabilities, strict=True):
+            bar.set_width(value)
+            bar.set_color(COLORS[1] if value == probabilities.max() else COLORS[0])
+        self._marks.set_xdata(whole)
+        self._marks.set_color(FAINT if mode == "test" else INK)
