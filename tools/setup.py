@@ -63,7 +63,7 @@ def read_stamp(venv):
         with open(os.path.join(venv, "setup.json")) as file:
             stamp = json.load(file)
         return stamp if isinstance(stamp, dict) else {}
-    except (OSError, ValueError):
+    except (IOError, OSError, ValueError):
         return {}
 
 
