@@ -85,7 +85,7 @@ def bars(
         axes = drawn.add_subplot()
         colors = [COLORS[1] if name in chosen else COLORS[0] for name in values]
         drawn_bars = axes.barh(list(values), list(values.values()), color=colors, height=0.68)
-        axes.bar_label(drawn_bars, [form.format(v) for v in values.values()], padding=4, fontsize=12)
+        axes.bar_label(drawn_bars, [form.format(v).replace("-", "−") for v in values.values()], padding=4, fontsize=12)
         axes.invert_yaxis()
         axes.margins(x=0.14)
         if log:
@@ -93,7 +93,7 @@ def bars(
         axes.set(xlabel=xlabel, title=title)
         axes.tick_params(axis="y", length=0, labelsize=12)
         axes.spines["left"].set_visible(False)
-    listed = ", ".join(f"{name} {form.format(value)}" for name, value in values.items())
+    listed = ", ".join(f"{name} {form.format(value)}".replace(" -", " −") for name, value in values.items())
     return Picture(drawn, alt or f"{title or 'Bars'}: {listed}")
 
 

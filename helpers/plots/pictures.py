@@ -37,6 +37,7 @@ def images(
     *,
     kind: Kind | Sequence[Kind] = "image",
     columns: int | None = None,
+    rows: Sequence[str] | None = None,
     title: str = "",
     unit: str | Mapping[str, str] = "",
     shared: bool = True,
@@ -53,6 +54,7 @@ def images(
         kind: ``"image"`` (gray, 0 to 1), ``"weights"``, ``"response"`` (signed) or ``"activation"`` (from 0), for all
             the pictures or one each.
         columns: pictures per row; all in one row up to eight if not given.
+        rows: a name for each row, written at its left.
         title: above the whole grid.
         unit: what the numbers of the color bar are, or kind → unit; there is no bar for ``"image"``.
         shared: one scale for all pictures of a kind; ``False`` gives every picture its own.
@@ -72,14 +74,18 @@ def images(
         raise ValueError(f"Every picture needs a title: {len(arrays)} pictures, {len(titles)} titles.")
     kinds = [kind] * len(arrays) if isinstance(kind, str) else list(kind)
     columns = columns or min(len(arrays), 8)
-    rows = math.ceil(len(arrays) / columns)
+    count = math.ceil(len(arrays) / columns)
+    if rows is not None and len(rows) != count:
+        raise ValueError(f"Every row needs a name: {count} rows, {len(rows)} names.")
     lines = max(t.count("\n") + 1 for t in titles) if any(titles) else 0
     tallest = max(a.shape[0] / a.shape[1] for a in arrays)
     bars = [k for k in dict.fromkeys(kinds) if k != "image"] if shared else []
-    height = rows * (side * tallest + 0.27 * lines + 0.08) + 0.4 * bool(title)
+    titled = math.ceil(max((i + 1 for i, t in enumerate(titles) if t), default=0) / columns)  # rows that have titles
+    height = count * (side * tallest + 0.08) + titled * 0.27 * lines + 0.4 * bool(title)
+    margin = max((0.11 * len(name) for name in rows or [""]), default=0.0)
     with matplotlib.rc_context(RC):
-        drawn = figure(columns * side * 1.06 + 1.05 * len(bars), height)
-        grid = drawn.subplots(rows, columns, squeeze=False)
+        drawn = figure(columns * side * 1.06 + 1.05 * len(bars) + margin, height)
+        grid = drawn.subplots(count, columns, squeeze=False)
         for axes in grid.ravel()[len(arrays) :]:
             axes.set_axis_off()
         for k in dict.fromkeys(kinds):
@@ -92,6 +98,8 @@ def images(
                 color_bar(drawn, artists[0], panels, name, clipped=percentile < 100)
         for index, frames in (boxes or {}).items():
             _boxes(grid.ravel()[index], frames)
+        for name, axes in zip(rows or [], grid[:, 0], strict=False):
+            axes.set_ylabel(name, rotation=0, ha="right", va="center", labelpad=8)
         if title:
             drawn.suptitle(title, fontsize=14, color=INK)
     return Picture(drawn, alt or compose(title, titles, len(arrays), kinds[0]))
@@ -139,6 +147,7 @@ def mosaic(
     kind: Kind = "activation",
     columns: int = 8,
     top: float | None = None,
+    percentile: float = 100.0,
     title: str = "",
     unit: str = "",
     numbered: bool = True,
@@ -148,6 +157,7 @@ def mosaic(
 ) -> Picture:
     """Many small maps (N, H, W) as one contact sheet on one scale, each with its number in the corner.
 
+    The scale ends at ``top``, else at the given percentile of the absolute values (99 lets weak maps be seen).
     ``shared=False`` stretches every map to its own maximum: shapes compare, strengths do not, and the bar says so.
     """
     array = as_array(maps)
@@ -164,7 +174,7 @@ def mosaic(
         ratio = sheet.shape[0] / sheet.shape[1]
         drawn = figure(width + 1.0 * (kind != "image"), width * ratio + 0.45 * bool(title))
         axes = drawn.add_subplot()
-        end = limit([array]) if top is None else top
+        end = limit([array], percentile) if top is None else top
         artist = axes.imshow(sheet, interpolation="nearest", **scale(kind, end))
         artist.get_cmap().set_bad("white")
         frame(axes)
@@ -175,7 +185,8 @@ def mosaic(
         if title:
             axes.set_title(title)
         if kind != "image":
-            color_bar(drawn, artist, [axes], unit if shared else f"{unit or 'value'} / largest in its map")
+            name = unit if shared else f"{unit or 'value'} / largest in its map"
+            color_bar(drawn, artist, [axes], name, clipped=end < np.abs(array).max())
     return Picture(drawn, alt or compose(title, [], len(array), kind))
 
 
