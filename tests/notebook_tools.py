@@ -68,12 +68,8 @@ def is_notes(cell: nbformat.NotebookNode) -> bool:
 
 
 def called(node: ast.AST, name: str) -> list[ast.Call]:
-    """Return the calls of `name(...)` or `anything.name(...)` inside a syntax tree."""
-    return [
-        call
-        for call in ast.walk(node)
-        if isinstance(call, ast.Call) and getattr(call.func, "id", getattr(call.func, "attr", None)) == name
-    ]
+    """Return the calls of `name(...)` inside a syntax tree; `training.predict(...)` is another function."""
+    return [call for call in ast.walk(node) if isinstance(call, ast.Call) and getattr(call.func, "id", None) == name]
 
 
 def key_of(call: ast.Call) -> str:
