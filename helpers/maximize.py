@@ -248,8 +248,8 @@ def fgsm(model: nn.Module, x: Images, target: Target, epsilon: float) -> Tensor:
     """
     if not 0 <= epsilon <= 1:
         raise ValueError(f"epsilon is a share of the range from black to white, from 0 to 1; got {epsilon}.")
-    images, direction = _attack(model, x, target)
-    return (images + epsilon * direction).clamp(0, 1)
+    images = as_images(model, x)
+    return (images + epsilon * direction(model, images, target)).clamp(0, 1)
 
 
 def smallest_epsilon(model: nn.Module, x: Images, target: Target, limit: float = 0.5, steps: int = 128) -> Tensor:
@@ -257,19 +257,20 @@ def smallest_epsilon(model: nn.Module, x: Images, target: Target, limit: float =
 
     An image the network gets wrong to begin with has 0. All multiples of ``limit / steps`` are tried.
     """
-    images, direction = _attack(model, x, target)
+    images = as_images(model, x)
+    step_by = direction(model, images, target)
     smallest = torch.full((len(images),), float("inf"), device=images.device)
     with evaluating(model), torch.no_grad():
         truth = as_target(target, logits_of(model, images))
         for step in reversed(range(steps + 1)):
             epsilon = limit * step / steps
-            wrong = model((images + epsilon * direction).clamp(0, 1)).argmax(1) != truth
+            wrong = model((images + epsilon * step_by).clamp(0, 1)).argmax(1) != truth
             smallest[wrong] = epsilon
     return smallest
 
 
-def _attack(model: nn.Module, x: Images, target: Target) -> tuple[Tensor, Tensor]:
-    """The checked images and the sign of the gradient of their loss."""
+def direction(model: nn.Module, x: Images, target: Target) -> Tensor:
+    """For each pixel the sign of the change that raises the loss of the true class: (N, C, H, W) of −1, 0 and +1."""
     need_gradients(model)
     images = as_images(model, x)
     with evaluating(model), torch.enable_grad():
@@ -277,4 +278,4 @@ def _attack(model: nn.Module, x: Images, target: Target) -> tuple[Tensor, Tensor
         logits = logits_of(model, leaf)
         loss = F.cross_entropy(logits, as_target(target, logits), reduction="sum")
         (gradient,) = torch.autograd.grad(loss, leaf)
-    return images, gradient.sign()
+    return gradient.sign()

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets as widgets
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from traitlets import Unicode
 
-from helpers.plots.style import BAD, SHARPNESS, bundle, png
+from helpers.plots.style import BAD, RC, SHARPNESS, bundle, png
 
 
 class NamedImage(widgets.Image):
@@ -49,7 +50,8 @@ class Explorer:
 
     def __init__(self, **values: Any) -> None:
         self._controls = dict(self.controls())
-        self.figure = self.build()
+        with rc_context(RC):  # artists take their style when they are made
+            self.figure = self.build()
         for name, value in values.items():
             self._set(name, value)
         self.error = widgets.HTML().add_class("explorer-error")
