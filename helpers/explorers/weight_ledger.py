@@ -1,0 +1,177 @@
+"""The weight ledger: what it costs to look at an image whole, through one window, or through a window that slides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets as widgets
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from helpers.convolve import leftover, output_size
+from helpers.explorers.base import Explorer
+from helpers.plots.style import COLORS, FAINT, INK, figure, frame
+
+FILTERS, PASSED, NEXT = COLORS[0], INK, COLORS[1]
+
+
+@dataclass(frozen=True)
+class Account:
+    """What one way of looking costs: ``units`` filters, and a dense layer of ``outputs`` units behind them.
+
+    Attributes:
+        name: the way of looking, in words.
+        window: pixels that a unit sees, one per weight.
+        places: places at which each unit looks, all with the same weights.
+        units: number of filters.
+        outputs: units of the layer that follows.
+    """
+
+    name: str
+    window: int
+    places: int
+    units: int
+    outputs: int
+
+    @property
+    def filters(self) -> int:
+        """Weights of the filters, one bias each included; places share them."""
+        return (self.window + 1) * self.units
+
+    @property
+    def values(self) -> int:
+        """Numbers passed on: one for each unit and place."""
+        return self.places * self.units
+
+    @property
+    def following(self) -> int:
+        """Weights of the next layer, which reads every number passed on, one bias per output included."""
+        return (self.values + 1) * self.outputs
+
+    @property
+    def total(self) -> int:
+        """All the weights."""
+        return self.filters + self.following
+
+
+def accounts(
+    window: int = 10, stride: int = 1, units: int = 20, outputs: int = 10, side: int = 28
+) -> tuple[Account, Account, Account]:
+    """The three ways of looking at a ``side`` × ``side`` image: whole, through a window each, through sliding windows.
+
+    Raises:
+        ValueError: if the window does not fit into the image, or a number is below 1.
+    """
+    along = output_size(side, window, stride)
+    if units < 1 or outputs < 1:
+        raise ValueError(f"There must be at least one unit and one output; there are {units} and {outputs}.")
+    return (
+        Account("every unit sees the whole image", side * side, 1, units, outputs),
+        Account(f"every unit sees one {window}×{window} window", window * window, 1, units, outputs),
+        Account(f"every unit slides its window by {stride}", window * window, along * along, units, outputs),
+    )
+
+
+class WeightLedger(Explorer):
+    """Three ways of wiring an image to a layer, and their weights as bars and as the arithmetic behind them.
+
+    Args:
+        side: side of the square image in pixels.
+        values: starting values of the controls, such as ``window=5``.
+    """
+
+    alt = (
+        "Weight ledger: for a dense layer, one window per unit and a sliding window, a bar with the weights of the "
+        "filters and of the next layer, and below it the arithmetic, with the number of values passed on."
+    )
+
+    def __init__(self, side: int = 28, **values: Any) -> None:
+        if side < 2:
+            raise ValueError(f"The image needs at least 2×2 pixels; side is {side}.")
+        self.side = side
+        super().__init__(**values)
+
+    def controls(self) -> Mapping[str, widgets.Widget]:
+        """Units, side of the window, stride, and units of the next layer."""
+
+        def slider(value: int, low: int, high: int, name: str) -> widgets.IntSlider:
+            style, layout = {"description_width": "70px"}, widgets.Layout(width="330px")
+            return widgets.IntSlider(value, min=low, max=high, description=name, style=style, layout=layout)
+
+        return {
+            "units": slider(20, 1, 64, "units"),
+            "window": slider(min(10, self.side), 1, self.side, "window"),
+            "stride": slider(1, 1, min(10, self.side), "stride"),
+            "outputs": slider(10, 1, 100, "outputs"),
+        }
+
+    def build(self) -> Figure:
+        """Three rows: a small image with its windows, a bar in two colors, three lines of arithmetic."""
+        wide, high, row = 9.4, 4.35, 1.35
+        drawn = figure(wide, high, layout=None)
+        self._bars, self._totals, self._names, self._sums, self._windows, self._dots = [], [], [], [], [], []
+        page = drawn.add_axes((0, 0, 1, 1))
+        page.set(xlim=(0, wide), ylim=(high, 0))
+        page.set_axis_off()
+        self._left, self._full = 1.5, wide - 1.5 - 1.15
+        for i in range(3):
+            top = 0.16 + i * (row + 0.03)
+            thumb = drawn.add_axes((0.12 / wide, 1 - (top + 1.18) / high, 1.14 / wide, 1.14 / high))
+            thumb.set(xlim=(0, self.side), ylim=(self.side, 0), facecolor="#101418")
+            frame(thumb)
+            windows = [Rectangle((0, 0), 1, 1, facecolor=FILTERS, alpha=0.55, edgecolor="white", lw=1.4)]
+            windows.append(Rectangle((0, 0), 1, 1, fill=False, edgecolor="white", lw=1.4))
+            for patch in windows:
+                thumb.add_patch(patch)
+            self._windows.append(windows)
+            self._dots.append(thumb.plot([], [], ".", color="#E69F00", markersize=2.6)[0])
+            self._names.append(page.text(self._left, top + 0.16, "", fontsize=13, va="center"))
+            pair = [Rectangle((self._left, top + 0.34), 0, 0.4, color=color) for color in (FILTERS, NEXT)]
+            for bar in pair:
+                page.add_patch(bar)
+            self._bars.append(pair)
+            self._totals.append(page.text(0, top + 0.54, "", fontsize=13, weight="bold", va="center"))
+            self._sums.append(
+                [
+                    page.text(self._left + x, top + 0.99, "", fontsize=11, color=color, va="center", linespacing=1.35)
+                    for x, color in ((0, FILTERS), (2.55, PASSED), (5.1, NEXT))
+                ]
+            )
+        self._note = page.text(self._left, high - 0.1, "", fontsize=10.5, color=FAINT, va="center")
+        return drawn
+
+    def draw(self, units: int, window: int, stride: int, outputs: int) -> None:
+        """Set the bars, the windows and the arithmetic."""
+        books = accounts(window, stride, units, outputs, self.side)
+        longest = max(book.total for book in books)
+        along = output_size(self.side, window, stride)
+        for i, book in enumerate(books):
+            self._names[i].set_text(book.name)
+            filters, following = self._bars[i]
+            filters.set_width(self._full * book.filters / longest)
+            following.set_x(self._left + filters.get_width())
+            following.set_width(self._full * book.following / longest)
+            self._totals[i].set_text(f"{book.total:,}")
+            self._totals[i].set_x(self._left + self._full * book.total / longest + 0.08)
+            looked = f"{along}·{along}·{units} = {book.values:,}" if i == 2 else f"{book.values:,}, one per unit"
+            self._sums[i][0].set_text(f"weights of the filters\n({book.window}+1)·{units} = {book.filters:,}")
+            self._sums[i][1].set_text(f"values passed on\n{looked}")
+            self._sums[i][2].set_text(f"weights of the next layer\n({book.values:,}+1)·{outputs} = {book.following:,}")
+        self._place(window, stride, along)
+        rest = leftover(self.side, window, stride)
+        lost = f"The last {rest} rows and columns are never seen." if rest > 1 else "The last row and column are lost."
+        self._note.set_text(lost if rest else "")
+
+    def _place(self, window: int, stride: int, along: int) -> None:
+        """Put the windows into the three small images; a dot stands for each place of the sliding one."""
+        middle = (self.side - window) / 2
+        step = stride if along > 1 else 0
+        boxes = (((0, 0, self.side),) * 2, ((middle, middle, window),) * 2, ((0, 0, window), (step, 0, window)))
+        for patches, places in zip(self._windows, boxes, strict=True):
+            for patch, (x, y, size) in zip(patches, places, strict=True):
+                patch.set(x=x, y=y, width=size, height=size)
+        starts = [stride * i + 0.5 for i in range(along)]
+        self._dots[2].set_data([x for x in starts for _ in starts], [y for _ in starts for y in starts])
+        self._dots[2].set_markersize(max(1.2, min(4.0, 28 / along)))
