@@ -174,20 +174,22 @@ window.lesson = {
     }
     return parts.join(' ');
   },
-  // Milliseconds from the next key press to the new picture, decoded and ready to be painted.
+  // Milliseconds from the next key press to the new picture in a box, decoded and ready to be painted.
   latency: box => new Promise((done, fail) => {
-    const image = box.querySelector('img.explorer-picture');
     let start = 0;
     const giveUp = setTimeout(() => fail(new Error('no new picture within 5 seconds')), 5000);
     document.addEventListener('keydown', () => { start = performance.now(); }, {capture: true, once: true});
-    const watcher = new MutationObserver(async () => {
-      if (!start) return;
+    const watcher = new MutationObserver(async records => {
+      const added = records.flatMap(r => r.type === 'attributes' ? [r.target] : [...r.addedNodes]);
+      const image = added.filter(n => n.nodeType === 1).map(n => n.tagName === 'IMG' ? n : n.querySelector('img'))
+        .find(n => n && n.src);
+      if (!start || !image) return;
       watcher.disconnect();
       clearTimeout(giveUp);
       await image.decode();
       done(performance.now() - start);
     });
-    watcher.observe(image, {attributes: true, attributeFilter: ['src']});
+    watcher.observe(box, {subtree: true, childList: true, attributes: true, attributeFilter: ['src']});
   }),
   execute: async code => {
     const kernel = lesson.panel().sessionContext.session.kernel;
@@ -320,18 +322,15 @@ class Notebook:
             self.page.wait_for_timeout(30)
         return False
 
-    def latency(self, tool: Tool, control: str, presses: int = 15) -> list[float]:
-        """Milliseconds from a key press on a slider to its new picture, decoded, for each of so many presses."""
-        handle = find_control(tool, control).query_selector(".noUi-handle")
+    def latency(self, box: ElementHandle, handle: ElementHandle, key: str) -> float:
+        """Milliseconds, measured in the page, from a key press on a slider to the new picture in a box, decoded."""
         handle.scroll_into_view_if_needed()
         handle.focus()
-        times = []
-        for press in range(-3, presses):  # three to warm up
-            tool.element.evaluate("box => { window.waiting = lesson.latency(box); }")
-            handle.press("ArrowRight" if press % 2 else "ArrowLeft")
-            times.append(self.page.evaluate("window.waiting"))
-            self.page.wait_for_timeout(60)
-        return times[3:]
+        box.evaluate("box => { window.waiting = lesson.latency(box); }")
+        handle.press(key)
+        taken = self.page.evaluate("window.waiting")
+        self.page.wait_for_timeout(60)
+        return taken
 
     def slices(self, stage: str) -> list[Path]:
         """Screenshots of the whole notebook from top to bottom, in `screenshots/`."""

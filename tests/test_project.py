@@ -33,6 +33,7 @@ FLOORS = {
     "plots": 4,
     "explorers": 5,
     "exercises": 5,
+    "selftest": 5,
 }
 PART_OF = {
     "standin": "data",

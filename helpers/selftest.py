@@ -1,0 +1,274 @@
+"""Does this computer have what the lessons need? One line per question: fine, or what is wrong and how to mend it.
+
+``selftest.run()`` shows a table in a notebook, ``python -m helpers.selftest`` prints it. What it says holds no path and
+no reading of a clock, so that a stored notebook does not change from one computer to the next without a reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import os
+import shutil
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from helpers import data, rawfiles
+
+Mark = Literal["ok", "note", "mend"]
+_MARKS: dict[Mark, tuple[str, str]] = {"ok": ("✓", "#009E73"), "note": ("●", "#0072B2"), "mend": ("✗", "#D55E00")}
+_SETS = {"mnist": "MNIST", "fashion": "FashionMNIST"}
+#: Seconds that one pass of lesson 05 over the 60,000 images may take, and how that is called.
+_WAITS = ((20, "a few seconds"), (60, "less than a minute"), (180, "a minute or two"), (600, "some minutes"))
+GIGABYTE = 1e9
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one question came to: its name, a mark, and a sentence (with what to do, if something is to be done)."""
+
+    name: str
+    mark: Mark
+    said: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The answers of a self-test, shown as a table."""
+
+    lines: tuple[Line, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing has to be mended."""
+        return all(line.mark != "mend" for line in self.lines)
+
+    @property
+    def verdict(self) -> str:
+        """One sentence about the whole."""
+        broken = [line.name for line in self.lines if line.mark == "mend"]
+        if not broken:
+            return "Everything the lessons need is here."
+        return f"To mend before you start: {', '.join(broken)}. Then restart the kernel and run this cell again."
+
+    def __str__(self) -> str:
+        wide = max(len(line.name) for line in self.lines)
+        rows = [f"{_MARKS[line.mark][0]} {line.name:<{wide}}  {line.said}" for line in self.lines]
+        return "\n".join([*rows, self.verdict])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        cell = "text-align:left;vertical-align:top;padding:4px 14px 4px 0"
+        rows = []
+        for line in self.lines:
+            sign, color = _MARKS[line.mark]
+            edge = f"border-left:4px solid {color};padding-left:10px"
+            name = f'<th scope="row" style="{cell};{edge};white-space:nowrap">{sign} {html.escape(line.name)}</th>'
+            rows.append(f'<tr style="background:none">{name}<td style="{cell}">{_code(line.said)}</td></tr>')
+        table = f'<table style="margin:0;border-collapse:collapse">{"".join(rows)}</table>'
+        return f'{table}<p style="margin:8px 0"><b>{html.escape(self.verdict)}</b></p>'
+
+
+def run() -> Report:
+    """Ask every question and collect the answers. A question that fails becomes a line, never a traceback."""
+    return Report(tuple(_ask(name, question) for name, question in QUESTIONS.items()))
+
+
+def _ask(name: str, question: Callable[[], tuple[Mark, str]]) -> Line:
+    try:
+        return Line(name, *question())
+    except Exception as error:
+        said = (
+            " ".join(str(error).split())[:160]
+            .replace(str(rawfiles.PROJECT), "the project")
+            .replace(str(Path.home()), "~")
+        )
+        return Line(name, "mend", f"This stopped with {type(error).__name__}: {said}. Run `make lab` to install again.")
+
+
+def _code(text: str) -> str:
+    parts = html.escape(text, quote=False).split("`")
+    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
+
+
+def _project() -> dict:
+    return tomllib.loads((rawfiles.PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def python() -> tuple[Mark, str]:
+    """The Python that runs this, against what the project asks for."""
+    wanted, here = Requirement(f"python{_project()['requires-python']}"), "{}.{}".format(*sys.version_info)
+    if wanted.specifier.contains(here):
+        return "ok", f"Python {here}."
+    return "mend", f"Python {here} does not meet {wanted.specifier}: install a newer Python, then run `make lab`."
+
+
+def packages() -> tuple[Mark, str]:
+    """Every package that pyproject.toml names, against the version it asks for."""
+    wanted = [Requirement(text) for text in _project()["dependencies"]]
+    missing, old = [], []
+    for requirement in wanted:
+        try:
+            here = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            missing.append(requirement.name)
+            continue
+        if not requirement.specifier.contains(Version(here).base_version, prereleases=True):
+            old.append(f"{requirement.name} {here} (wanted: {requirement.specifier})")
+    problems = [f"not installed: {', '.join(missing)}"] * bool(missing) + [f"too old: {', '.join(old)}"] * bool(old)
+    if problems:
+        return "mend", f"{'; '.join(problems).capitalize()}. Close JupyterLab and run `make lab`."
+    return "ok", f"All {len(wanted)} packages are here, in versions that fit."
+
+
+def images(name: str) -> tuple[Mark, str]:
+    """Where the real images of a set are, or what stands in for them. Downloads nothing."""
+    with _offline():
+        arrays, root, _ = rawfiles.find(name)
+    places = {rawfiles.STORE: "in the folder `data`"} | {
+        store: "in this user's cache" for store in rawfiles.stores()[1:]
+    }
+    named = os.environ.get("CNN_DATA")
+    if arrays is not None and (root not in places or not named):
+        place = places.get(root, "in the folder that CNN_DATA names")
+        return "ok", f"The real {_SETS[name]} is here, every file whole, {place}."
+    if arrays is not None:
+        return "note", (
+            f"The real {_SETS[name]} is here, {places[root]}. The folder that CNN_DATA names was passed over: "
+            "it lacks a file, or one is broken. Correct CNN_DATA or remove it."
+        )
+    return "note", (
+        f"{_SETS[name]} is not on this computer: the lessons run on the stand-in, with other numbers than in the "
+        "text. For the real images connect to the network and run `make data`"
+        + (", or let CNN_DATA name a folder that holds them." if named else ".")
+    )
+
+
+@contextlib.contextmanager
+def _offline() -> Iterator[None]:
+    before = os.environ.get("CNN_OFFLINE")
+    os.environ["CNN_OFFLINE"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["CNN_OFFLINE"]
+        else:
+            os.environ["CNN_OFFLINE"] = before
+
+
+def device() -> tuple[Mark, str]:
+    """What training will run on, tried with a small product."""
+    import torch
+
+    from helpers.training import best_device
+
+    best = best_device()
+    name = {"cuda": "An NVIDIA graphics card", "mps": "The graphics part of an Apple chip"}.get(best, "The processor")
+    try:
+        torch.ones(8, 8, device=best).matmul(torch.ones(8, 8, device=best)).sum().item()
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0][:120]
+        return "mend", f'{name} is there but does not compute ({reason}): pass `device="cpu"` to `fit`.'
+    return "ok", f"{name} will do the training." + (" No graphics card is needed." if best == "cpu" else "")
+
+
+def training_step() -> tuple[Mark, str]:
+    """How long the training of lesson 05 will take, from a few of its steps on random images."""
+    import torch
+
+    from helpers.networks import ConvNet
+    from helpers.training import fit
+
+    batch, steps = 32, 40
+    images, labels = torch.rand(batch * steps, 1, 28, 28), torch.randint(0, 10, (batch * steps,))
+    model = ConvNet()
+    fit(model, (images[: 4 * batch], labels[: 4 * batch]), bar=False, batch_size=batch)  # the first steps are slower
+    start = time.perf_counter()
+    fit(model, (images, labels), bar=False, batch_size=batch)
+    seconds = (time.perf_counter() - start) / steps
+    epoch = seconds * 60_000 / batch
+    step = next((text for end, text in ((0.01, "less than 0.01"), (0.1, "less than 0.1")) if seconds < end), "over 0.1")
+    wait = next((text for end, text in _WAITS if epoch < end), None)
+    if wait is None:
+        return "note", (
+            f"One training step takes {step} s: lesson 05 would take more than ten minutes. Close other programs, or "
+            'load the finished network with `training.load_checkpoint("mnist")`.'
+        )
+    return "ok", f"One training step takes {step} s: all 60,000 images in lesson 05 take {wait}."
+
+
+def disk() -> tuple[Mark, str]:
+    """Free space where data sets and your own networks go."""
+    free = shutil.disk_usage(rawfiles.PROJECT).free
+    if free > GIGABYTE:
+        return "ok", "More than 1 GB free, which is plenty."
+    return "mend", f"Only {free / GIGABYTE:.1f} GB are free: empty the trash or move files, until 1 GB is."
+
+
+def widgets() -> tuple[Mark, str]:
+    """Whether sliders and buttons can live: the kernel's half and the page's half of ipywidgets."""
+    from IPython import get_ipython
+    from jupyter_core.paths import jupyter_path
+
+    kernels_half = int(metadata.version("ipywidgets").split(".")[0])
+    places = [Path(folder, "@jupyter-widgets", "jupyterlab-manager") for folder in jupyter_path("labextensions")]
+    if not any((place / "package.json").is_file() for place in places):
+        return "mend", "JupyterLab cannot show sliders: run `make lab`, then load this page again in the browser."
+    pages_half = int(metadata.version("jupyterlab_widgets").split(".")[0])
+    if (kernels_half, pages_half) != (8, 3):
+        return "mend", "The two halves of ipywidgets do not fit together: run `make lab`, then load this page again."
+    if getattr(get_ipython(), "kernel", None) is None:
+        return "note", "Installed. Whether a slider moves shows only in a notebook: open lesson 00."
+    return "ok", "Both halves of ipywidgets are here. The slider further down is the proof."
+
+
+def checkpoints() -> tuple[Mark, str]:
+    """Whether the finished networks can be read, and whether they still know their digits and clothes."""
+    from helpers.training import accuracy, card, load_checkpoint
+
+    said = []
+    for name in _SETS:
+        try:
+            model = load_checkpoint(name)
+        except (FileNotFoundError, ValueError, OSError):
+            return "mend", (
+                f"The finished network {name!r} cannot be read: run `git checkout data/checkpoints`, or "
+                "`make checkpoints` to train it again."
+            )
+        with _offline():
+            real = rawfiles.find(name)[0] is not None
+        if real and accuracy(model, data.load(name).test[:500]) < 0.85:
+            return "mend", f"The finished network {name!r} knows too little: run `git checkout data/checkpoints`."
+        said.append(f"{_SETS[name]} ({card(name)['test accuracy']:.1%} of the test images right)")
+    return "ok", f"The finished networks are here: {' and '.join(said)}."
+
+
+#: Name of a line → the question that fills it.
+QUESTIONS: dict[str, Callable[[], tuple[Mark, str]]] = {
+    "Python": python,
+    "packages": packages,
+    "digits": lambda: images("mnist"),
+    "clothes": lambda: images("fashion"),
+    "device": device,
+    "training": training_step,
+    "disk": disk,
+    "sliders": widgets,
+    "networks": checkpoints,
+}
+
+
+if __name__ == "__main__":
+    report = run()
+    print(report)
+    sys.exit(not report.ok)
