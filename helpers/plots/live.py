@@ -46,7 +46,8 @@ def _draw(left: Any, right: Any, record: History) -> None:
         measured = [(x, getattr(e, validation)) for x, e in zip(ends, record.epochs, strict=True)]
         measured = [(x, y) for x, y in measured if y is not None]
         if measured:
-            axes.plot(*zip(*measured, strict=True), "o-", color=COLORS[1], label="validation", markersize=8)
+            dots = {"color": COLORS[1], "markersize": 8, "clip_on": False, "zorder": 5}  # whole, on the right edge too
+            axes.plot(*zip(*measured, strict=True), "o-", label="validation", **dots)
         axes.set(xlabel="step", ylabel=name, xlim=(0, max(record.total_steps, 1)))
         axes.grid(axis="y", alpha=0.25)
     left.set_ylim(0, max(2.5, 0.1) if not record.losses else min(3.0, max([*record.losses[:5], 0.5])) * 1.05)
