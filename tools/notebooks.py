@@ -88,7 +88,7 @@ def _clean_output(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None
     output.get("metadata", {}).pop(WIDGET_VIEW, None)
     text = "".join(output.data.get("text/plain", ""))
     # A bar or a slider without a picture describes itself as "HBox(children=(...": nothing for a reader there.
-    if not output.data or (set(output.data) == {"text/plain"} and re.match(r"\s*(\w+\(|<|\d+%)", text)):
+    if not output.data or (set(output.data) == {"text/plain"} and re.match(r"\s*(\w+\(|<|([\w ]+: +)?\d+%)", text)):
         return None
     return output
 
