@@ -25,8 +25,8 @@ LESSON.ask(
     ),
     Option(
         "The edge filters, vertical, horizontal and diagonal.",
-        "Vertical, horizontal and diagonal: each has a close relative. What tells digits apart is where strokes begin and which "
-        "way they run, and that is what edges say.",
+        "Vertical, horizontal and diagonal: each has a close relative. What tells digits apart is where strokes "
+        "begin and which way they run, and that is what edges say.",
         right=True,
     ),
     Option(
@@ -153,19 +153,24 @@ def _dead(dead_channels: Any) -> str:
     maps[:4, sleepy] = 0  # silent for four of the six images
     maps[:, faint] = 0
     maps[5, faint, 4, 4] = 1e-4  # one unit, once, faintly
-    found = sorted(int(i) for i in _array(call(dead_channels, maps.clone()), "dead_channels").ravel())
+    answer = call(dead_channels, maps.clone())
+    numbers = _array(list(answer) if isinstance(answer, set) else answer, "dead_channels")
+    if numbers.dtype.kind == "b":
+        raise Wrong("Return the numbers of the dead channels, not a mask of True and False: `nonzero()` finds them.")
+    if numbers.ndim == 0:
+        raise Wrong("Return which channels are dead, as a list of their numbers, not how many.")
+    found = sorted(int(i) for i in numbers.ravel())
+    extra = set(found) - set(dead)
     if found == dead:
         return "A filter is dead only if no unit answers to any image. Silence on one image is an opinion, not a death."
-    if found == sorted([*dead, faint]):
-        raise Wrong("One channel answered once, faintly, in a corner. Faint is not dead: compare with exactly zero.")
-    if set(found) > set(dead) and set(sleepy) & set(found):
-        raise Wrong("You list channels that are silent on some images only. Look over ALL images before you judge.")
-    if len(found) == 12 or (set(found) - set(dead) and len(found) > 6):
-        raise Wrong("Nearly every channel has a zero somewhere after a ReLU. Dead means zero at every place.")
-    if sorted(set(range(12)) - set(found)) == dead:
+    if found == [c for c in range(12) if c not in dead]:
         raise Wrong("These are the living: return the numbers of the others.")
-    if found and set(found) <= {0, 1} and len(found) == 12:
-        raise Wrong("Return the numbers of the dead channels, not a mask of True and False.")
+    if len(found) == 12:
+        raise Wrong("Nearly every channel has a zero somewhere after a ReLU. Dead means zero at every place.")
+    if extra & set(sleepy):
+        raise Wrong("You list channels that are silent on some images only. Look over ALL images before you judge.")
+    if faint in extra:
+        raise Wrong("One channel answered once, faintly, in a corner. Faint is not dead: compare with exactly zero.")
     raise Wrong(f"Of 12 channels {dead} are dead; you return {found}. Mind the axes: (image, channel, row, column).")
 
 
@@ -174,24 +179,25 @@ def _window(patch_of: Any) -> str:
     image = torch.rand(28, 28)
     for row, column in [(0, 0), (10, 10), (3, 7), (9, 2)]:
         patch = _array(call(patch_of, image.clone(), row, column), "patch_of")
+        patch = patch[0] if patch.ndim == 3 and len(patch) == 1 else patch
         top, left = 2 * row, 2 * column
         right = image[top : top + 8, left : left + 8].numpy()
-        if patch.shape == right.shape and np.allclose(patch, right):
+        if _same(patch, right):
             continue
         if patch.shape == (3, 3):
             raise Wrong("3×3 is what the unit sees of the pooled maps. Each of those pixels has seen a window itself.")
-        if np.allclose(patch[:8, :8], image[row : row + 8, column : column + 8][: patch.shape[0], : patch.shape[1]]):
-            raise Wrong("Neighboring units start two pixels apart in the image, because the pooling halves the map.")
-        if patch.shape == right.shape and np.allclose(patch, right.T):
-            raise Wrong("Your patch is transposed: rows come first, then columns.")
-        if patch.shape == right.shape and row != column and np.allclose(patch, image[left : left + 8, top : top + 8]):
-            raise Wrong("You swapped row and column: the first index of an image runs downward.")
         if patch.shape != right.shape:
-            shape = "×".join(map(str, patch.shape))
+            shape = "×".join(map(str, patch.shape)) or "1"
             raise Wrong(
-                f"Your patch has {shape} pixels. Go down from the unit: 3 pixels after the pooling, 6 before it, "
-                "and a 3×3 filter adds one pixel on either side."
+                f"Your patch has {shape} pixels, it should have 8×8. Go down from the unit: 3 pixels after the "
+                "pooling, 6 before it, and a 3×3 filter adds one pixel on either side."
             )
+        if _same(patch, right.T):
+            raise Wrong("Your patch is transposed: rows come first, then columns.")
+        if _same(patch, image[left : left + 8, top : top + 8].numpy()):
+            raise Wrong("You swapped row and column: the first index of an image runs downward.")
+        if _same(patch, image[row : row + 8, column : column + 8].numpy()):
+            raise Wrong("Neighboring units start two pixels apart in the image, because the pooling halves the map.")
         raise Wrong(f"The size is right, the place is not: unit ({row}, {column}) starts at pixel ({top}, {left}).")
     return "Eight pixels wide, two pixels apart: that is why a second-layer channel knows pieces and not digits."
 
@@ -229,6 +235,11 @@ def _blind(network: Any, image: Any, silenced: Any) -> str:
         f"With {len(channels)} of 64 channels silenced it says {now}: {lost}. "
         "No channel alone is the 6; it takes a crowd to lose it."
     )
+
+
+def _same(patch: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two patches hold the same pixels."""
+    return patch.shape == other.shape and np.allclose(patch, other)
 
 
 def _array(answer: Any, name: str) -> np.ndarray:
