@@ -175,8 +175,8 @@ def mosaic(
         drawn = figure(width + 1.0 * (kind != "image"), width * ratio + 0.45 * bool(title))
         axes = drawn.add_subplot()
         end = limit([array], percentile) if top is None else top
-        artist = axes.imshow(sheet, interpolation="nearest", **scale(kind, end))
-        artist.get_cmap().set_bad("white")
+        colors = scale(kind, end) | {"cmap": colormap(kind).with_extremes(bad="white")}
+        artist = axes.imshow(sheet, interpolation="nearest", **colors)
         frame(axes)
         for spine in axes.spines.values():
             spine.set_visible(False)
