@@ -1,6 +1,7 @@
 """Every picture of the series, in one style: a function here takes numbers, returns a ``Picture``, computes nothing."""
 
 from helpers.plots.charts import bars, confusion, curves, probabilities
+from helpers.plots.diagrams import pancakes, rulers
 from helpers.plots.live import LiveCurves, history
 from helpers.plots.pictures import images, mosaic, numbers, overlay
 from helpers.plots.style import Picture, use_style
@@ -17,7 +18,9 @@ __all__ = [
     "mosaic",
     "numbers",
     "overlay",
+    "pancakes",
     "places",
     "probabilities",
+    "rulers",
     "use_style",
 ]

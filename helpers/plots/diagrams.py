@@ -1,0 +1,137 @@
+"""Diagrams of windows: where they land on a row of pixels, and a stack of maps squeezed into a vector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from helpers.geometry import leftover, output_size, span
+from helpers.plots.style import BAD, COLORS, FAINT, INK, RC, Kind, Picture, as_array, colormap, figure, limit
+
+
+def rulers(
+    cases: Sequence[tuple[int, int, int, int, int]],
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int = 2,
+    width: float = 9.6,
+    alt: str = "",
+) -> Picture:
+    """Rows of pixels, and below each the windows that fit on it, one bar for each output value.
+
+    Padding is drawn in pale blue; pixels that no window reaches are orange, like the outline of the window that would
+    run off the edge.
+
+    Args:
+        cases: one (pixels, kernel, stride, padding, dilation) for each row of pixels.
+        titles: one per case; the arguments in words if not given.
+        columns: cases side by side.
+        width: inches.
+        alt: alternative text; composed from the titles if not given.
+    """
+    rows = -(-len(cases) // columns)
+    counts = [output_size(*case) for case in cases]
+    said = [
+        f"{n} pixels, window {k}, stride {s}" + f", padding {p}" * (p > 0) + f", dilation {d}" * (d > 1)
+        for n, k, s, p, d in cases
+    ]
+    titles = list(titles) if titles is not None else said
+    tallest = [max(counts[i : i + columns]) for i in range(0, len(counts), columns)]
+    with matplotlib.rc_context(RC):
+        drawn = figure(width, sum(0.225 * (n + 2.2) + 0.38 for n in tallest))
+        panels = drawn.subplots(rows, columns, squeeze=False, height_ratios=[n + 2.2 for n in tallest]).ravel()
+        longest = max(n + 2 * p for n, _, _, p, _ in cases)
+        for axes in panels[len(cases) :]:
+            axes.set_axis_off()
+        for i, case in enumerate(cases):
+            _ruler(panels[i], *case)
+            panels[i].set(xlim=(-0.6, longest + 1.1), ylim=(tallest[i // columns] + 1.2, -0.3))
+            panels[i].set_title(f"{titles[i]}: {counts[i]} windows", fontsize=12)
+    return Picture(drawn, alt or "; ".join(f"{t}: {c} windows" for t, c in zip(titles, counts, strict=True)))
+
+
+def _ruler(axes: Axes, n: int, kernel: int, stride: int, padding: int, dilation: int) -> None:
+    axes.set_axis_off()
+    count, lost, whole = (
+        output_size(n, kernel, stride, padding, dilation),
+        leftover(n, kernel, stride, padding, dilation),
+        n + 2 * padding,
+    )
+    for x in range(whole):
+        inside = padding <= x < n + padding
+        ground = COLORS[4] if x >= whole - lost else "#dfe4e9" if inside else "#bcd9ee"
+        axes.add_patch(Rectangle((x, 0), 1, 0.85, facecolor=ground, edgecolor="white", linewidth=1.2))
+        name = str(x - padding) if inside else "0"
+        axes.text(x + 0.5, 0.45, name, ha="center", va="center", fontsize=8, color=INK if inside else FAINT)
+    for window in range(count + (lost > 0)):
+        off, left, y = window == count, window * stride, window + 1.1
+        for sample in range(kernel):
+            cell = Rectangle((left + sample * dilation, y), 1, 0.72, linewidth=1.0)
+            cell.set(facecolor="white" if off else COLORS[0], edgecolor=BAD if off else "white")
+            cell.set_linestyle((0, (2, 2)) if off else "-")
+            axes.add_patch(cell)
+        if dilation > 1 and not off:
+            axes.plot([left + 1, left + span(kernel, dilation) - 1], [y + 0.36] * 2, color=COLORS[0], linewidth=1)
+
+
+def pancakes(
+    maps: Any,
+    values: Any,
+    names: Sequence[str] | None = None,
+    *,
+    kind: Kind = "activation",
+    unit: str = "",
+    width: float = 8.6,
+    height: float = 4.4,
+    alt: str = "",
+) -> Picture:
+    """A stack of maps (K, H, W), drawn like pancakes, and the vector (K,) that one number for each map makes.
+
+    Args:
+        maps: the stack, first map on top.
+        values: one number for each map.
+        names: one per map, written at its left.
+        kind: palette of the maps and of the vector, each on its own scale.
+        unit: what the numbers of the vector are.
+        width: inches.
+        height: inches.
+        alt: alternative text; composed from the numbers if not given.
+    """
+    stack, vector = as_array(maps), as_array(values)
+    if stack.ndim != 3 or len(stack) != len(vector):
+        raise ValueError(f"Give a stack (K, H, W) and K values; got {stack.shape} and {vector.shape}.")
+    count, tall, wide = stack.shape
+    palette = colormap(kind)
+    with matplotlib.rc_context(RC):
+        drawn = figure(width, height)
+        axes = drawn.add_subplot()
+        axes.set_axis_off()
+        y, x = np.mgrid[0 : tall + 1, 0 : wide + 1].astype(float)
+        y, x = y / tall, x / wide
+        top, peak = limit([stack]), limit([vector])
+        low = 0.0 if kind in ("image", "activation") else -1.0
+        for i in reversed(range(count)):
+            base = 0.62 * (count - 1 - i)
+            axes.pcolormesh(x + 0.55 * (1 - y), base + 0.5 * (1 - y), stack[i], cmap=palette, vmin=low * top, vmax=top)
+            edge = np.array([(0, 0), (1, 0), (1.55, 0.5), (0.55, 0.5), (0, 0)])
+            axes.plot(edge[:, 0], edge[:, 1] + base, color=FAINT, linewidth=0.8)
+            middle = base + 0.25
+            axes.annotate("", (2.05, middle), (1.5, middle), arrowprops={"arrowstyle": "->", "color": INK})
+            shade = palette((vector[i] / peak - low) / (1 - low))
+            axes.add_patch(Rectangle((2.1, middle - 0.31), 0.42, 0.62, facecolor=shade, edgecolor="white"))
+            color = "black" if np.dot(shade[:3], (0.3, 0.59, 0.11)) > 0.5 else "white"
+            said = f"{vector[i] + 0.0:.2f}".replace("-", "−")
+            axes.text(2.31, middle, said, ha="center", va="center", color=color, fontsize=12)
+            if names is not None:
+                axes.text(-0.05, base + 0.12, names[i], ha="right", va="center", fontsize=12)
+        end = 0.62 * count
+        axes.text(0.78, end + 0.05, f"{count} maps of {tall}×{wide}", ha="center", fontsize=13)
+        axes.text(2.31, end + 0.05, unit or f"{count} numbers", ha="center", fontsize=13)
+        axes.set(xlim=(-0.95 if names else -0.1, 2.9), ylim=(-0.1, end + 0.3))
+    listed = ", ".join(f"{v:.2f}" for v in vector)
+    return Picture(drawn, alt or f"A stack of {count} maps and the vector of their {count} numbers: {listed}")
