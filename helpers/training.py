@@ -113,6 +113,20 @@ def _shifted(images: Tensor, shift: int, generator: torch.Generator) -> Tensor:
     return images.roll((dy, dx), (2, 3))
 
 
+def _each_moved(images: Tensor, shift: int, flip: bool, generator: torch.Generator) -> Tensor:
+    """Every image moved by its own random number of pixels, black where it leaves, and mirrored or not."""
+    count, _, height, width = images.shape
+    device = images.device
+    if shift:
+        windows = F.pad(images, (shift,) * 4).unfold(2, height, 1).unfold(3, width, 1)  # every place of the window
+        down, right = torch.randint(0, 2 * shift + 1, (2, count), generator=generator).to(device)
+        images = windows[torch.arange(count, device=device), :, down, right]
+    if flip:
+        mirrored = torch.rand((count, 1, 1, 1), generator=generator).to(device) < 0.5
+        images = torch.where(mirrored, images.flip(3), images)
+    return images
+
+
 def _optimizer(kind: Optimizer, model: nn.Module, lr: float, momentum: float, decay: float) -> torch.optim.Optimizer:
     if callable(kind):
         return kind(model.parameters(), lr)
@@ -158,6 +172,8 @@ def fit(
     one_cycle: bool = True,
     shift: int = 1,
     flip: bool = False,
+    each: bool = False,
+    smooth: float = 0.0,
     seed: int = 0,
     device: str = "auto",
     fast: bool = True,
@@ -185,6 +201,9 @@ def fit(
         one_cycle: let the learning rate rise for a quarter of the steps, then fall to zero; else it is constant.
         shift: move every batch by up to so many pixels; 0 for none.
         flip: mirror half of the batches left to right (clothes yes, digits no).
+        each: let every image draw its own shift and mirroring, instead of all those of a batch together.
+        smooth: label smoothing in [0, 1): the share of the target that is spread over all classes, so that the network
+            is not driven to certainty (Szegedy et al., 2016).
         seed: of the order of the images and of dropout. The same seed repeats a run on the same computer.
         device: ``"auto"`` (cuda, else mps, else cpu) or a device's name.
         fast: see above; ``False`` is the plain loop in float32.
@@ -198,6 +217,8 @@ def fit(
     """
     if epochs < 1 or batch_size < 1 or lr <= 0:
         raise ValueError(f"epochs and batch_size must be at least 1 and lr above 0; got {epochs}, {batch_size}, {lr}.")
+    if not 0 <= smooth < 1:
+        raise ValueError(f"smooth is a share from 0 up to, but not including, 1; got {smooth}.")
     images, labels = _tensors(train)
     home, form = _home(model).device, _home(model).dtype
     _check(model, images, labels)
@@ -224,14 +245,16 @@ def fit(
             order = torch.randperm(len(images), generator=generator).to(device)
             for rows in order.split(batch_size):
                 batch = images[rows]
-                if shift:
+                if each:
+                    batch = _each_moved(batch, shift, flip, generator)
+                elif shift:
                     batch = _shifted(batch, shift, generator)
-                if flip and torch.rand((), generator=generator) < 0.5:
+                if flip and not each and torch.rand((), generator=generator) < 0.5:
                     batch = batch.flip(3)
                 batch = batch.contiguous(memory_format=layout)
                 with torch.autocast(kind, torch.bfloat16, enabled=half):
                     logits = model(batch)
-                    loss = F.cross_entropy(logits, labels[rows])
+                    loss = F.cross_entropy(logits, labels[rows], label_smoothing=smooth)
                 stepper.zero_grad()
                 loss.backward()
                 stepper.step()

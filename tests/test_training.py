@@ -574,3 +574,34 @@ def test_on_an_accelerator_the_network_comes_home():
     assert history.device == training.best_device()
     assert {p.device.type for p in model.parameters()} == {"cpu"}
     assert training.accuracy(model, quadrants(200, seed=1)) > 0.9
+
+
+def test_each_image_draws_its_own_shift_and_mirroring():
+    images = torch.rand(400, 1, 8, 9)
+    train, seen = (images, torch.arange(400) % 4), []
+    model = nn.Sequential(nn.Flatten(), nn.Linear(72, 4))
+    model.register_forward_pre_hook(lambda m, inputs: seen.append(inputs[0].clone()) if m.training else None)
+    fit(model, train, shift=1, flip=True, each=True, batch_size=400, seed=2, bar=False, device="cpu")
+    order = torch.randperm(400, generator=torch.Generator().manual_seed(2))
+    moves = set()
+    for one, wide in zip(seen[0], F.pad(images[order], (1,) * 4), strict=True):
+        windows = {(y, x): wide[:, y : y + 8, x : x + 9] for y in range(3) for x in range(3)}
+        own = {
+            (place, m) for place, w in windows.items() for m in (False, True) if torch.equal(one, w.flip(2) if m else w)
+        }
+        assert own
+        moves |= own
+    assert len(moves) == 18  # nine places, mirrored or not
+
+
+def test_smoothed_labels_keep_the_network_from_certainty():
+    train = quadrants(64)
+    sure = {}
+    for smooth in (0.0, 0.3):
+        torch.manual_seed(0)
+        model = small()
+        fit(model, train, epochs=30, smooth=smooth, shift=0, batch_size=32, bar=False, device="cpu")
+        sure[smooth] = torch.softmax(training.predict(model, train.images), 1).max(1).values.mean()
+    assert sure[0.3] < sure[0.0] - 0.05
+    with pytest.raises(ValueError, match="smooth"):
+        fit(small(), train, smooth=1.0)
