@@ -58,7 +58,8 @@ def _draw(left: Any, right: Any, record: History) -> None:
     elif record.accuracies:
         right.set_title(f"training accuracy {_smooth(record.accuracies, window)[-1]:.1%}", fontsize=12)
     left.set_title("stopped early" if record.interrupted else "", color=FAINT)
-    right.legend(loc="lower right")
+    if record.accuracies:
+        right.legend(loc="lower right")
 
 
 def _describe(record: History) -> str:

@@ -82,7 +82,7 @@ def images(
     bars = [k for k in dict.fromkeys(kinds) if k != "image"] if shared else []
     titled = math.ceil(max((i + 1 for i, t in enumerate(titles) if t), default=0) / columns)  # rows that have titles
     height = count * (side * tallest + 0.08) + titled * 0.27 * lines + 0.4 * bool(title)
-    margin = max((0.11 * len(name) for name in rows or [""]), default=0.0)
+    margin = 0.12 * max(map(len, rows)) + 0.45 if rows else 0.0
     with matplotlib.rc_context(RC):
         drawn = figure(columns * side * 1.06 + 1.05 * len(bars) + margin, height)
         grid = drawn.subplots(count, columns, squeeze=False)

@@ -78,6 +78,7 @@ def png(drawn: Figure, fast: bool = False) -> bytes:
     """
     with matplotlib.rc_context(RC), io.BytesIO() as buffer:
         drawn.canvas.draw()
+        drawn.set_layout_engine("none")  # it would move everything a little again at every drawing
         picture = Image.fromarray(np.asarray(drawn.canvas.buffer_rgba())).convert("RGB")
         if fast:
             picture.save(buffer, "png", compress_level=1)
@@ -138,7 +139,8 @@ def as_array(data: Any) -> np.ndarray:
     if hasattr(data, "detach"):
         data = data.detach().cpu()
         data = data.float() if data.is_floating_point() else data
-    return np.asarray(data)
+    array = np.asarray(data)
+    return array.astype(np.float32) if array.dtype == bool else array
 
 
 def as_picture(data: Any) -> np.ndarray:
