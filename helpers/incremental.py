@@ -2,54 +2,37 @@
 
 A mask of 7×7 pixels changes 9×9 of the 26×26 values behind a 3×3 convolution, 5×5 of 13×13 behind the pooling, and so
 on; everything else is as in the uncovered image, which goes through once. So the network is cut into stages, a
-convolution or pooling with all that follows it value by value, and for each mask a small patch travels through them:
+convolution or pooling with all that follows it value by value (:mod:`helpers.chains`), and for each mask a small patch
+travels through them:
 
-1. the layers are found by watching one image pass (:func:`_find_chain`) and cut into stages (:func:`_stages`);
-2. for each stage the interval of changed outputs follows from that of changed inputs, by rows and by columns
-   (:class:`_Axis`); all patches of a stage have the size of the largest interval, so that they form one batch;
-3. the input of a stage is gathered, value by value, from the patches of the stage before or from the uncovered image
-   (:func:`_gather`), and passes through the stage's own layers;
-4. a dense layer behind a flatten is linear, so that only the change has to be multiplied with the weights of its
-   place and added to what the uncovered image gave (:func:`_dense_change`); for any other layer that looks at the whole
-   image the full map is put together.
+1. for each stage the interval of changed outputs follows from that of changed inputs, by rows and by columns
+   (:class:`_Axis`); all patches get the size of the largest interval, so that they form one batch;
+2. the input of a stage, with the rim it needs, is gathered value by value from one table: the uncovered image's
+   values, the padding, and the patches of the stage before (:func:`_index`);
+3. masks near the border reach less: for the last and most expensive stage they are sorted by how much they reach;
+4. a dense layer behind a flatten is linear: only the change is multiplied with the weights of its place, and added to
+   what the uncovered image gave (:func:`_dense_change`). Any other layer gets the full maps put together.
+
+Which values to gather depends on the geometry alone, so that the plan is kept for the next image (:func:`_plan`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from helpers.activations import hooked, layer_names
-from helpers.scores import logits_of
+from helpers.chains import Pair, View, find_chain, stages_of
 
-POINTWISE = (
-    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh, nn.Softplus, nn.Hardtanh),
-    *(nn.Identity, nn.Dropout, nn.Dropout2d, nn.BatchNorm2d),
-)
-Pair = tuple[int, int]
-Coordinates = tuple[Tensor, Tensor]  # of rows and of columns
-Step = tuple[nn.Module, Tensor, Tensor]  # a layer, its input, its output
-# Up to this many places of a patch in the last map, the dense layer behind it gets only the change as well.
+# Fewer masks than this are not worth a batch of their own.
+SMALL_GROUP = 24
+# In more places than this the last patches are not looked at place by place.
 MANY_PLACES = 16
-
-
-@dataclass
-class _Stage:
-    """Layers of which the output at o sees the inputs from ``o·jump - padding`` on, ``reach`` of them, on each axis."""
-
-    jump: Pair
-    reach: Pair
-    padding: Pair
-    pad_value: float
-    before: Tensor  # input of the stage for the uncovered image, (1, C, H, W)
-    run: list[Callable[[Tensor], Tensor]] = field(default_factory=list)
-    can_pool: bool = False  # a convolution without a pooling behind it so far
 
 
 @dataclass
@@ -70,10 +53,44 @@ class _Axis:
         high = -torch.div(-(self.high + padding), jump, rounding_mode="floor")
         return _Axis(low.clamp(0, length - 1), high.clamp(0, length), length)
 
-    def seen(self, jump: int, reach: int, padding: int = 0) -> Tensor:
-        """Coordinates ``(masks, n)`` of what the patches see through layers of that jump, reach and padding."""
-        n = (self.size - 1) * jump + reach
-        return (self.start * jump - padding)[:, None] + torch.arange(n, device=self.low.device, dtype=self.low.dtype)
+    def seen(self, jump: int, reach: int, padding: int) -> Tensor:
+        """Coordinates ``(masks, n)`` of the inputs that the patches see."""
+        return (self.start * jump - padding)[:, None] + torch.arange((self.size - 1) * jump + reach, dtype=torch.int32)
+
+    def of(self, members: Tensor) -> _Axis:
+        """The same for some of the masks, whose patches may be smaller then."""
+        return _Axis(self.low[members], self.high[members], self.length)
+
+
+class _Patches(NamedTuple):
+    """Where the changed values are, for each mask: their rectangle in the map, and their rows in the table.
+
+    The value at (y, x) is in row ``first + (y - top)·pitch + (x - left)``. All but ``pitch`` are ``(masks,)``.
+    """
+
+    top: Tensor
+    left: Tensor
+    height: Tensor
+    width: Tensor
+    first: Tensor
+    pitch: int
+
+    def of(self, members: Tensor) -> _Patches:
+        """Those of some of the masks."""
+        return _Patches(*(column[members] for column in self[:5]), self.pitch)
+
+
+class _Plan(NamedTuple):
+    """Rows to gather in every stage but the last, for each group in the last one, and behind it.
+
+    The patches behind it have one size and lie at a few ``places``, each with the numbers of its masks; when there
+    would be too many, ``places`` is empty and the patches are the full maps.
+    """
+
+    stages: list[Tensor]
+    groups: list[Tensor]
+    last: Tensor
+    places: dict[Pair, Tensor]
 
 
 def incremental_logits(
@@ -89,188 +106,132 @@ def incremental_logits(
         chunk: boxes at a time.
 
     Raises:
-        ValueError: if the network is not one chain of modules that starts with layers this module knows.
+        ValueError: if the network is not one chain of modules that starts with layers that can be cut.
     """
-    steps, base = _find_chain(model, image[None])
-    plan = _stages(steps)
-    boxes = boxes.to(device=image.device, dtype=torch.int32)
-    parts = boxes.split(chunk) if len(boxes) else ()
-    return base[0], torch.cat([base[:0], *(_one_chunk(*plan, image, fill, part) for part in parts)])
-
-
-def _one_chunk(
-    stages: list[_Stage], tail: list[nn.Module], last: Tensor, image: Tensor, fill: Tensor, boxes: Tensor
-) -> Tensor:
-    top, left, bottom, right = boxes.unbind(1)
-    axes = (_Axis(top, bottom, image.shape[1]), _Axis(left, right, image.shape[2]))
-    patch = _first_patch(image, fill, boxes, axes)
-    for stage, following in zip(stages, [*(s.before for s in stages[1:]), last], strict=True):
-        geometry = list(zip(stage.jump, stage.reach, stage.padding, following.shape[2:], strict=True))
-        outputs = tuple(axis.behind(*numbers) for axis, numbers in zip(axes, geometry, strict=True))
-        seen = tuple(axis.seen(*numbers[:3]) for axis, numbers in zip(outputs, geometry, strict=True))
-        patch = _gather(stage.before, stage.pad_value, patch, (axes[0].start, axes[1].start), seen)
-        for layer in stage.run:
-            patch = layer(patch)
-        axes = outputs
-    places = math.prod(axis.length - axis.size + 1 for axis in axes)
+    steps, base = find_chain(model, image[None].to(memory_format=torch.channels_last))
+    stages, tail, last = stages_of(steps)
+    views = tuple(stage.view for stage in stages)
+    sizes = tuple(tuple(maps.shape[2:]) for maps in [*(stage.before for stage in stages), last])
     flat = isinstance(tail[0], nn.Flatten) and (tail[0].start_dim, tail[0].end_dim) == (1, -1)
-    if flat and len(tail) > 1 and isinstance(tail[1], nn.Linear) and places <= MANY_PLACES:
-        x = _dense_change(tail[1], last, patch, (axes[0].start, axes[1].start))
-        tail = tail[2:]
-    else:
-        whole = tuple(_Axis(0 * a.low, 0 * a.low + a.length, a.length).seen(1, 1) for a in axes)
-        x = _gather(last, 0.0, patch, (axes[0].start, axes[1].start), whole)
-    for layer in tail:
+    dense = flat and len(tail) > 1 and isinstance(tail[1], nn.Linear)
+    logits = [base[:0]]
+    for part in boxes.split(chunk):
+        plan = _plan(views, sizes, tuple(map(tuple, part.tolist())), image.device)
+        patches = [fill[None]]
+        for stage, indices in zip(stages, [*([index] for index in plan.stages), plan.groups], strict=True):
+            table = _table(stage.before, stage.pad_value, patches)
+            patches = [_through(stage.run, _take(table, index)) for index in indices]
+        x = _take(_table(last, 0.0, patches), plan.last)
+        if not plan.places:
+            logits.append(_through(tail, x))
+        elif dense:
+            logits.append(_through(tail[2:], _dense_change(tail[1], last, x, plan.places)))
+        else:
+            full = last.repeat(len(x), 1, 1, 1)
+            for (y, left), some in plan.places.items():
+                full[some, :, y : y + x.shape[2], left : left + x.shape[3]] = x[some]
+            logits.append(_through(tail, full))
+    return base[0], torch.cat(logits)
+
+
+@lru_cache(maxsize=32)
+def _plan(views: tuple[View, ...], sizes: tuple[Pair, ...], boxes: tuple, device: torch.device) -> _Plan:
+    """The plan for a chunk of boxes.
+
+    Args:
+        views: of the stages.
+        sizes: rows and columns of the image, then of every stage's output.
+        boxes: top, left, bottom, right of each mask.
+        device: where the tables will lie.
+    """
+    top, left, bottom, right = torch.tensor(boxes, dtype=torch.int32).unbind(1)
+    height, width = sizes[0]
+    axes = _Axis(top, bottom, height), _Axis(left, right, width)
+    # The first patches are the boxes themselves, as they lie in the filling.
+    patches = _Patches(top, left, bottom - top, right - left, height * width + 1 + top * width + left, width)
+    stages = []
+    for view, size, after in zip(views[:-1], sizes, sizes[1:], strict=False):
+        axes = _behind(axes, view, after)
+        stages.append(_index(_seen(axes, view), size, patches).to(device))
+        patches = _placed(axes, after[0] * after[1] + 1)
+    axes = reach = _behind(axes, views[-1], sizes[-1])
+    reached = (axes[0].high - axes[0].low) * (sizes[-1][1] + 1) + axes[1].high - axes[1].low
+    members = [(reached == kind).nonzero()[:, 0] for kind in reached.unique()]
+    if len(boxes) < SMALL_GROUP * len(members):
+        members = [torch.arange(len(boxes))]
+    place = axes[0].start * sizes[-1][1] + axes[1].start
+    places = {divmod(at, sizes[-1][1]): (place == at).nonzero()[:, 0].to(device) for at in place.unique().tolist()}
+    if len(places) > MANY_PLACES:
+        places, axes = {}, tuple(_Axis(0 * axis.low, 0 * axis.low + axis.length, axis.length) for axis in axes)
+    y, x = _seen(axes, View((1, 1), (1, 1), (0, 0)))
+    last = torch.empty(len(boxes), y.shape[1], x.shape[1], dtype=torch.int32)
+    groups, row = [], sizes[-1][0] * sizes[-1][1] + 1
+    for some in members:
+        own = reach[0].of(some), reach[1].of(some)
+        groups.append(_index(_seen(own, views[-1]), sizes[-2], patches.of(some)).to(device))
+        last[some] = _index((y[some], x[some]), sizes[-1], _placed(own, row))
+        row += len(some) * own[0].size * own[1].size
+    return _Plan(stages, groups, last.to(device), places)
+
+
+def _behind(axes: tuple[_Axis, _Axis], view: View, size: Pair) -> tuple[_Axis, _Axis]:
+    return tuple(axis.behind(*numbers) for axis, *numbers in zip(axes, *view, size, strict=True))
+
+
+def _placed(axes: tuple[_Axis, _Axis], row: int) -> _Patches:
+    """Patches of one size that lie in the table one behind the other, from ``row`` on."""
+    rows, columns = axes
+    first = torch.arange(len(rows.start), dtype=torch.int32) * (rows.size * columns.size) + row
+    same = torch.ones_like(first)
+    return _Patches(rows.start, columns.start, same * rows.size, same * columns.size, first, columns.size)
+
+
+def _seen(axes: tuple[_Axis, _Axis], view: View) -> tuple[Tensor, Tensor]:
+    return tuple(axis.seen(*numbers) for axis, *numbers in zip(axes, *view, strict=True))
+
+
+def _index(places: tuple[Tensor, Tensor], size: Pair, patches: _Patches) -> Tensor:
+    """Rows ``(masks, h, w)`` of the table in which values are found.
+
+    Args:
+        places: of the values in their map: rows ``(masks, h)`` and columns ``(masks, w)``.
+        size: rows and columns of the map.
+        patches: where in it the changed values are.
+    """
+    y, x = places
+    height, width = size
+    inside = ((y >= 0) & (y < height))[:, :, None] & ((x >= 0) & (x < width))[:, None, :]
+    index = torch.where(inside, (y * width)[:, :, None] + x[:, None, :], height * width)
+    top, left, high, wide, first = (column[:, None] for column in patches[:5])
+    dy, dx = y - top, x - left
+    changed = ((dy >= 0) & (dy < high))[:, :, None] & ((dx >= 0) & (dx < wide))[:, None, :]
+    return torch.where(changed, (dy * patches.pitch + first)[:, :, None] + dx[:, None, :], index)
+
+
+def _dense_change(linear: nn.Linear, last: Tensor, patch: Tensor, places: dict[Pair, Tensor]) -> Tensor:
+    """What a dense layer behind a flatten gives for maps that differ from ``last`` in one patch each."""
+    n, m = patch.shape[2:]
+    weight = linear.weight.unflatten(1, last.shape[1:]).to(memory_format=torch.channels_last).permute(0, 2, 3, 1)
+    result = linear(last.flatten(1)).repeat(len(patch), 1)
+    for (y, x), some in places.items():
+        change = (patch[some] - last[:, :, y : y + n, x : x + m]).permute(0, 2, 3, 1).flatten(1)
+        result[some] += functional.linear(change, weight[:, y : y + n, x : x + m].flatten(1))
+    return result
+
+
+def _table(base: Tensor, pad_value: float, patches: list[Tensor]) -> Tensor:
+    """One row of C values for each place in the uncovered image's maps, one for the padding, then the patches'."""
+    padding = base.new_full((1, base.shape[1]), pad_value)
+    maps, *patches = (part.permute(0, 2, 3, 1).reshape(-1, base.shape[1]) for part in [base, *patches])
+    return torch.cat([maps, padding, *patches])
+
+
+def _through(layers: list[Callable[[Tensor], Tensor]], x: Tensor) -> Tensor:
+    for layer in layers:
         x = layer(x)
     return x
 
 
-def _first_patch(image: Tensor, fill: Tensor, boxes: Tensor, axes: tuple[_Axis, _Axis]) -> Tensor:
-    """The filling under each box, or the image where a box at the border is smaller than the patch."""
-    y, x = axes[0].seen(1, 1)[:, :, None], axes[1].seen(1, 1)[:, None, :]
-    top, left, bottom, right = boxes[:, :, None, None].unbind(1)
-    inside = (y >= top) & (y < bottom) & (x >= left) & (x < right)
-    return torch.where(inside, fill[:, y, x], image[:, y, x]).transpose(0, 1)
-
-
-def _gather(base: Tensor, pad_value: float, patch: Tensor, start: Coordinates, seen: Coordinates) -> Tensor:
-    """New patches ``(masks, C, h, w)``, channels last: from the old ones where they reach, else from the base.
-
-    Args:
-        base: the uncovered image's values, ``(1, C, H, W)``.
-        pad_value: the value outside of the base.
-        patch: the changed values, ``(masks, C, n, m)``.
-        start: row and column, each ``(masks,)``, at which the patches lie in the base.
-        seen: rows ``(masks, h)`` and columns ``(masks, w)`` to gather.
-    """
-    height, width = base.shape[2:]
-    outside = base.new_full((1, base.shape[1]), pad_value)
-    index = seen[0][:, :, None] * width + seen[1][:, None, :]
-    y_in, x_in = ((s >= 0) & (s < n) for s, n in zip(seen, (height, width), strict=True))
-    if not (bool(y_in.all()) and bool(x_in.all())):
-        index = torch.where(y_in[:, :, None] & x_in[:, None, :], index, height * width)
-    index = _prefer_patch(index, height * width + 1, patch, start, seen)
-    return _take([_rows(base), outside, _rows(patch)], index)
-
-
-def _dense_change(linear: nn.Linear, last: Tensor, patch: Tensor, start: Coordinates) -> Tensor:
-    """What a dense layer behind a flatten gives: the uncovered image's values plus the change times its own weights."""
-    n, m = patch.shape[2:]
-    change = _change(last, patch, start).permute(0, 2, 3, 1).flatten(1)
-    weight = linear.weight.unflatten(1, last.shape[1:]).to(memory_format=torch.channels_last).permute(0, 2, 3, 1)
-    result = linear(last.flatten(1)).repeat(len(patch), 1)
-    place = start[0] * last.shape[3] + start[1]
-    for where in place.unique().tolist():
-        y, x = divmod(where, last.shape[3])
-        here = (place == where).nonzero()[:, 0]
-        result[here] += functional.linear(change[here], weight[:, y : y + n, x : x + m].flatten(1))
-    return result
-
-
-def _change(base: Tensor, patch: Tensor, start: Coordinates) -> Tensor:
-    """The patches minus the uncovered image's values in their places."""
-    y, x = (s[:, None] + torch.arange(k, device=s.device) for s, k in zip(start, patch.shape[2:], strict=True))
-    return patch - _take([_rows(base)], y[:, :, None] * base.shape[3] + x[:, None, :])
-
-
-def _prefer_patch(index: Tensor, offset: int, patch: Tensor, start: Coordinates, seen: Coordinates) -> Tensor:
-    """``index`` into a table of rows, but where a patch reaches, its own rows that begin at ``offset``."""
-    n, m = patch.shape[2:]
-    dy, dx = (s - first[:, None] for s, first in zip(seen, start, strict=True))
-    reached = ((dy >= 0) & (dy < n))[:, :, None] & ((dx >= 0) & (dx < m))[:, None, :]
-    first = torch.arange(len(patch), device=dy.device, dtype=dy.dtype)[:, None] * (n * m) + offset
-    return torch.where(reached, (dy * m + first)[:, :, None] + dx[:, None, :], index)
-
-
-def _rows(maps: Tensor) -> Tensor:
-    """``(N, C, H, W)`` as one row of C values for each place."""
-    return maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
-
-
-def _take(tables: list[Tensor], index: Tensor) -> Tensor:
-    """Rows by their ``(masks, h, w)`` numbers, as ``(masks, C, h, w)`` with channels last in memory."""
-    table = torch.cat(tables) if len(tables) > 1 else tables[0]
+def _take(table: Tensor, index: Tensor) -> Tensor:
+    """Rows of the table as patches ``(masks, C, h, w)``, channels last in memory."""
     return table.index_select(0, index.flatten()).view(*index.shape, -1).permute(0, 3, 1, 2)
-
-
-def _find_chain(model: nn.Module, x: Tensor) -> tuple[list[Step], Tensor]:
-    """Layer, input and output of every step, in order, and the network's answer.
-
-    Raises:
-        ValueError: if the network does something between its layers, or uses them in another way than one by one.
-    """
-    steps: list[Step] = []
-    names = {model.get_submodule(name): name for name in layer_names(model)} or {model: ""}
-
-    def note(module: nn.Module, inputs: tuple, output: Tensor) -> None:
-        steps.append((module, inputs[0] if len(inputs) == 1 else None, output))
-
-    with hooked([(module, note) for module in names]):
-        answer = logits_of(model, x)
-    at, place = x, "its input"
-    for module, given, output in steps:
-        if given is not at:
-            break
-        at, place = output, f"its layer {names[module]}"
-    if at is not answer:
-        raise ValueError(
-            "incremental=True needs a network that is one chain of layers, and this one does something else behind "
-            f"{place}: use incremental=False."
-        )
-    return steps, answer
-
-
-def _stages(steps: list[Step]) -> tuple[list[_Stage], list[nn.Module], Tensor]:
-    """The chain as stages, the layers that follow them, and the input of those for the uncovered image."""
-    stages: list[_Stage] = []
-    for i, (layer, before, _) in enumerate(steps):
-        stage = _as_stage(layer, before) if before.ndim == 4 else None
-        if stage is None:
-            if not stages:
-                break
-            return stages, [step[0] for step in steps[i:]], before
-        last = stages[-1] if stages else None
-        pointwise = isinstance(layer, POINTWISE)
-        if last and (pointwise or (last.can_pool and not stage.can_pool and stage.padding == (0, 0))):
-            # Nothing has to be gathered for a layer that works value by value, or for a pooling behind a convolution.
-            last.reach = tuple((k - 1) * s + n for k, s, n in zip(stage.reach, last.jump, last.reach, strict=True))
-            last.jump = tuple(a * b for a, b in zip(last.jump, stage.jump, strict=True))
-            last.run += stage.run
-            last.can_pool &= pointwise
-        else:
-            stages.append(stage)
-    raise ValueError("incremental=True needs convolutions and a classifier behind them: use incremental=False.")
-
-
-def _as_stage(layer: nn.Module, before: Tensor) -> _Stage | None:
-    """A convolution, pooling or activation, without padding of its own; None for a layer of another kind."""
-    if isinstance(layer, POINTWISE):
-        if isinstance(layer, nn.BatchNorm2d) and layer.running_mean is None:
-            return None  # normalizes with the statistics of the patch
-        # The patch is nobody else's, so that a ReLU may overwrite it: fresh memory costs more than the ReLU.
-        run = functional.relu_ if type(layer) is nn.ReLU else layer
-        return _Stage((1, 1), (1, 1), (0, 0), 0.0, before, [run])
-    if isinstance(layer, nn.Conv2d):
-        if layer.padding_mode != "zeros":
-            return None
-        span = tuple(d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True))
-        padding = {"valid": (0, 0), "same": tuple(n // 2 for n in span)}.get(layer.padding, layer.padding)
-        named = {"stride": layer.stride, "dilation": layer.dilation, "groups": layer.groups}
-        run = partial(functional.conv2d, weight=layer.weight, bias=layer.bias, **named)
-        return _Stage(layer.stride, tuple(n + 1 for n in span), padding, 0.0, before, [run], can_pool=True)
-    if not isinstance(layer, (nn.MaxPool2d, nn.AvgPool2d)) or layer.ceil_mode:
-        return None
-    size, stride, padding = (_pair(n) for n in (layer.kernel_size, layer.stride, layer.padding))
-    if isinstance(layer, nn.MaxPool2d):
-        dilation = _pair(layer.dilation)
-        reach = tuple(d * (k - 1) + 1 for d, k in zip(dilation, size, strict=True))
-        run = partial(functional.max_pool2d, kernel_size=size, stride=stride, dilation=dilation)
-        return _Stage(stride, reach, padding, float("-inf"), before, [run])
-    if padding != (0, 0) and not layer.count_include_pad:
-        return None
-    run = partial(functional.avg_pool2d, kernel_size=size, stride=stride, divisor_override=layer.divisor_override)
-    return _Stage(stride, size, padding, 0.0, before, [run])
-
-
-def _pair(n: int | Pair) -> Pair:
-    return (n, n) if isinstance(n, int) else tuple(n)

@@ -121,13 +121,16 @@ def occlusion(
         fill = as_fill(value, image)
         height, width = image.shape[1:]
         tops, lefts = window_starts(height, size, stride), window_starts(width, size, stride)
-        windows = torch.tensor([[(t, y, min(t + size, height), min(y + size, width)) for y in lefts] for t in tops])
+        windows = _windows(tops, lefts, size, (height, width))
         boxes = windows.flatten(0, 1)
         changes = _changes((image != fill).any(0).cpu(), boxes)
-        score = incremental_logits if incremental else _masked_logits
-        base, masked = score(model, image, fill, boxes[changes], chunk or (256 if incremental else 32))
-        logits = base.repeat(len(boxes), 1)
-        logits[changes.to(logits.device)] = masked
+        if incremental:
+            base, logits = incremental_logits(model, image, fill, boxes, chunk or 512)
+            logits[~changes.to(logits.device)] = base
+        else:
+            base, masked = _masked_logits(model, image, fill, boxes[changes], chunk or 32)
+            logits = base.repeat(len(boxes), 1)
+            logits[changes.to(logits.device)] = masked
         logits = logits.unflatten(0, (len(tops), len(lefts)))
         maps = _spread(base - logits, tops, lefts, size, (height, width))
     results = (t.to(home) for t in (logits, maps, logits.argmax(-1), base, windows))
@@ -185,16 +188,22 @@ def _keep_freed_memory() -> None:
     torch.empty(31 << 20, dtype=torch.uint8)
 
 
+def _windows(tops: list[int], lefts: list[int], size: int, shape: tuple[int, int]) -> Tensor:
+    """Top, left, bottom, right of each mask, ``(rows, columns, 4)``."""
+    top, left = torch.meshgrid(torch.tensor(tops), torch.tensor(lefts), indexing="ij")
+    return torch.stack([top, left, (top + size).clamp(max=shape[0]), (left + size).clamp(max=shape[1])], -1)
+
+
 def _spread(drops: Tensor, tops: list[int], lefts: list[int], size: int, shape: tuple[int, int]) -> Tensor:
     """Mean drop ``(classes, H, W)`` over the masks that cover each pixel, from ``(rows, columns, classes)``.
 
     A square window is a product of two intervals, so that the sum over windows is one matrix product for each axis.
     """
-    drops = drops.cpu().double().permute(2, 0, 1)
     down, across = (
-        (torch.arange(n)[:, None] >= torch.tensor(starts)) & (torch.arange(n)[:, None] < torch.tensor(starts) + size)
+        ((torch.arange(n)[:, None] >= torch.tensor(starts)) & (torch.arange(n)[:, None] < torch.tensor(starts) + size))
         for n, starts in zip(shape, (tops, lefts), strict=True)
     )
     down, across = down.double(), across.double()
-    total = down @ drops @ across.T
-    return (total / torch.outer(down.sum(1), across.sum(1))).float()
+    by_rows = torch.tensordot(down, drops.cpu().double(), ([1], [0]))  # (H, columns, classes)
+    total = torch.tensordot(across, by_rows, ([1], [1])).permute(2, 1, 0)  # (classes, H, W)
+    return (total / torch.outer(down.sum(1), across.sum(1))).to(drops.dtype).contiguous()
