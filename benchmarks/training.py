@@ -192,7 +192,7 @@ def machine():
     }
 
 
-def textbook_samples(digits, count):
+def textbook_samples(count):
     """MNIST as a torchvision data set: bytes to PIL image to tensor to normalized tensor, one image at a time."""
     change = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
     samples = datasets.MNIST(data.fetch("mnist").parents[1], train=True, transform=change)
@@ -242,18 +242,26 @@ def table(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=3, help="rounds, each with its own seed (default 3)")
+    parser.add_argument("--target", type=float, default=0.99, help="accuracy on the test set to reach (default 0.99)")
+    parser.add_argument("--images", type=int, default=60_000, help="training images to use (default: all 60,000)")
     parser.add_argument("--quick", action="store_true", help="3,000 images, 90 %%, one round: does it still run?")
     parser.add_argument("--output", type=Path, help="where to store the numbers (default: results/, quick: nowhere)")
     asked = parser.parse_args()
     digits = data.load("mnist").torch()
     if not digits.real:
         raise SystemExit("Only the real MNIST counts here: `make data` fetches it.")
-    rounds, most, target, count = (1, 12, 0.9, 3000) if asked.quick else (asked.rounds, 8, 0.99, len(digits.train))
+    rounds, target, count = (1, 0.9, 3000) if asked.quick else (asked.rounds, asked.target, asked.images)
+    most = 12  # epochs after which a rung is given up
     digits = replace(digits, train=digits.train[:count])
-    results = measure(digits, textbook_samples(digits, count), rounds, most, target)
+    results = measure(digits, textbook_samples(len(digits.train)), rounds, most, target)
     print("\n".join(["", *table(results)]))
     if (output := asked.output or (None if asked.quick else STORED)) is not None:
-        about = {"target": target, "images": count, "machine": machine(), "rungs": [asdict(r) for r in results]}
+        about = {
+            "target": target,
+            "images": len(digits.train),
+            "machine": machine(),
+            "rungs": [asdict(r) for r in results],
+        }
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
