@@ -216,7 +216,7 @@ def measure(digits, samples, rounds, most, target, ladder=LADDER):
                 (result.seconds, result.epochs, result.accuracy, result.steps), measured, strict=True
             ):
                 values.append(value)
-            print(f"round {seed + 1}: {rung.name}, {measured[0]:.1f} s, {measured[1]} epochs, {measured[2]:.2%}")
+            print(f"round {seed + 1}: {rung.name}, {measured[0]:.1f} s, {measured[1]} epochs, {measured[2]:.2%}", flush=True)
     return list(results.values())
 
 
