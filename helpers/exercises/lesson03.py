@@ -97,6 +97,7 @@ def _sizes() -> list[tuple[int, int, int, int, int]]:
 
 @LESSON.check("output-size")
 def _(output_size: Any) -> str:
+    halves = False
     for n, k, s, p, d in _sizes():
         answer = call(output_size, n, k, s, p, d)
         wanted = convolve.output_size(n, k, s, p, d)
@@ -105,8 +106,7 @@ def _(output_size: Any) -> str:
         if np.ndim(answer) or isinstance(answer, str):
             raise Wrong("The size along one side is one number.")
         if answer == wanted:
-            if isinstance(answer, float):
-                raise Wrong(f"{answer} is right and is not a whole number to Python: divide with `//`.")
+            halves |= isinstance(answer, float)
             continue
         if answer == wanted - 1:
             raise Wrong(
@@ -125,6 +125,8 @@ def _(output_size: Any) -> str:
         if d > 1 and answer == (n + 2 * p - d * k) // s + 1:
             raise Wrong("A window of k samples has k − 1 gaps between them: it spans d·(k−1)+1 pixels, not d·k.")
         raise Wrong(f"For {about} it should be {wanted}, yours says {answer}.")
+    if halves:
+        raise Wrong("The numbers are right, but to Python 8.0 is not a whole number: divide with `//` instead of `/`.")
     return "Your formula agrees with counting, on 64 windows: you can now read the shape of any convolutional network."
 
 
@@ -234,17 +236,21 @@ def _(receptive_field: Any) -> str:
             )
         if field == sum(k for k, _ in layers):
             raise Wrong(f"A window of 3 adds two neighbors to what one unit sees, not three {about}.")
-        if field == _stride_first(layers):
+        if field == _walk(layers, early=True):
             raise Wrong(
                 f"You multiply the jump too early {about}: the window walks over the layer below, with its jump."
             )
+        if field == _walk(layers, replace=True):
+            raise Wrong(f"The jump is multiplied by each stride, not replaced by it {about}: it ends at {last.jump}.")
         raise Wrong(f"It should be field {last.size} and jump {last.jump} {about}; yours says {field} and {jump}.")
     return "3, 4, 8, 10 for the network of this course, and the right answer for any other chain."
 
 
-def _stride_first(layers: list[tuple[int, int]]) -> int:
+def _walk(layers: list[tuple[int, int]], early: bool = False, replace: bool = False) -> int:
+    """The field that comes out of two usual mistakes: the jump multiplied too early, or replaced by the stride."""
     field, jump = 1, 1
     for kernel, stride in layers:
-        jump *= stride
-        field += (kernel - 1) * jump
+        after = stride if replace else jump * stride
+        field += (kernel - 1) * (after if early else jump)
+        jump = after
     return field
