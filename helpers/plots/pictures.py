@@ -175,7 +175,8 @@ def mosaic(
         drawn = figure(width + 1.0 * (kind != "image"), width * ratio + 0.45 * bool(title))
         axes = drawn.add_subplot()
         end = limit([array], percentile) if top is None else top
-        colors = scale(kind, end) | {"cmap": colormap(kind).with_extremes(bad="#9db8d0" if kind == "image" else "white")}
+        gap = "#9db8d0" if kind == "image" else "white"  # neither ink nor paper
+        colors = scale(kind, end) | {"cmap": colormap(kind).with_extremes(bad=gap)}
         artist = axes.imshow(sheet, interpolation="nearest", **colors)
         frame(axes)
         for spine in axes.spines.values():
