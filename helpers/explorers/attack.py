@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from helpers import maximize
+from helpers import maximize, training
 from helpers.explorers.base import Explorer
 from helpers.plots.style import BAD, COLORS, GOOD, as_array, figure, frame
 
@@ -78,13 +78,7 @@ class AttackExplorer(Explorer):
         original = self.images[image : image + 1]
         change = epsilon * self._directions[noise][image : image + 1]
         changed = (original + change).clamp(0, 1)
-        flag = self.model.training
-        self.model.eval()
-        try:
-            with torch.no_grad():
-                chances = as_array(self.model(changed.to(next(self.model.parameters()).device)).softmax(1))[0]
-        finally:
-            self.model.train(flag)
+        chances = as_array(training.predict(self.model, changed).softmax(1))[0]
         for artist, shown in zip(self._artists, (original, change, changed), strict=True):
             artist.set_data(as_array(shown)[0, 0])
         truth, said = int(self.labels[image]), int(chances.argmax())
