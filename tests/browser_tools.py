@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, ElementHandle, Page, sync_playwright
+from playwright.sync_api import Error as Failed
 from playwright.sync_api import TimeoutError as TookTooLong
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -157,12 +158,19 @@ window.lesson = {
   },
   pictures: box => [...box.querySelectorAll('img, canvas')].filter(e => e.offsetParent !== null),
   sources: box => lesson.pictures(box).map(e => e.src || e.width).join('|'),
+  // A tool that is redrawn replaces its picture, perhaps just now: look again then.
+  decoded: async image => {
+    for (let i = 0; i < 40; i++) {
+      try { return await image.decode(); } catch { await new Promise(done => setTimeout(done, 50)); }
+    }
+    throw new Error('a picture could not be decoded within two seconds');
+  },
   pixels: async box => {
     const parts = [];
     for (const e of lesson.pictures(box)) {
       let canvas = e;
       if (e.tagName === 'IMG') {
-        await e.decode();
+        await lesson.decoded(e);
         canvas = document.createElement('canvas');
         [canvas.width, canvas.height] = [e.naturalWidth, e.naturalHeight];
         canvas.getContext('2d').drawImage(e, 0, 0);
@@ -259,8 +267,15 @@ class Notebook:
 
     def cell(self, index: int) -> ElementHandle:
         """The cell with this index, as an element of the page, in view."""
-        cell = self.page.evaluate_handle("i => lesson.cells()[i].node", index).as_element()
-        cell.scroll_into_view_if_needed()
+        for patience in range(20, -1, -1):
+            cell = self.page.evaluate_handle("i => lesson.cells()[i].node", index).as_element()
+            try:
+                cell.scroll_into_view_if_needed()
+                break
+            except Failed:  # JupyterLab has taken the cell out of the page and puts it back while it is still loading
+                if not patience:
+                    raise
+                self.page.wait_for_timeout(100)
         return cell
 
     def outputs(self) -> list[list[dict]]:
