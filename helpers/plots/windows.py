@@ -29,7 +29,7 @@ def places(
     """Starting points of square windows on images that may differ in size, all drawn at one scale.
 
     A blue dot starts a window that fits, an orange one a window that runs off the edge; the last window is framed.
-    Pixels that no window reaches are red, and pixels outside ``inside`` (padding) are pink.
+    Pixels that no window reaches are dark orange, and pixels outside ``inside`` (padding) are purple.
 
     Args:
         images: arrays (H, W) in [0, 1].
