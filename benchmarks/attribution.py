@@ -15,14 +15,16 @@ import torch
 from helpers import attribution, data, training
 
 # size, stride, value of the mask: black is Captum's default, and where it covers black pixels ours has nothing to do.
-MASKS = [(7, 1, 0.0), (7, 1, 0.5), (5, 1, 0.5), (3, 1, 0.5), (11, 1, 0.5), (7, 3, 0.5)]
+MASKS = [(7, 1, 0.0), (7, 1, 0.5), (3, 1, 0.5), (11, 1, 0.5), (7, 3, 0.5)]
 BATCHES = (16, 32, 64, 128, 484)
 
 
 def seconds(function):
-    start = time.perf_counter()
+    # On one thread the processor's time is the time, without that of whatever else the computer is doing.
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    start = clock()
     function()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def race(contestants, rounds):
@@ -42,9 +44,9 @@ def ratio(times, rival, ours):
     return statistics.median(theirs / mine for theirs, mine in zip(times[rival], times[ours], strict=True))
 
 
-def fastest(candidates, rounds=3):
+def fastest(candidates, rounds=5):
     times = race(candidates, rounds)
-    return min(candidates, key=lambda name: statistics.median(times[name]))
+    return min(candidates, key=lambda name: min(times[name]))
 
 
 def occlusion(model, image, rounds):
