@@ -68,6 +68,23 @@ def test_playing_moves_the_window_and_stops_when_the_window_changes(small):
     assert small._play.value == 0
 
 
+def test_a_tick_on_its_way_when_the_window_changes_is_forgotten(small):
+    small.set(position=7)
+    small._play.playing = True
+    small._controls["kernel"].value = "five"
+    small._play.value = 8  # the browser had sent it before it heard of the new window
+    assert small.values["position"] == small._play.value == 0
+
+
+def test_stop_goes_to_the_first_place_and_the_last_tick_counts(small):
+    last = small._play.max
+    small._play.playing = True
+    small._play.set_state({"value": last, "playing": False})  # the browser puts both into one message when it is quick
+    assert small.values["position"] == last
+    small._play.set_state({"value": 0, "playing": False})
+    assert small.values["position"] == 0
+
+
 def test_steps_go_back_and_forward_and_stop_at_both_ends(small):
     small.set(position=1)
     small._play.playing = True

@@ -111,7 +111,8 @@ class WindowStepper(KeptExplorer):
             "dilation": widgets.IntSlider(value=1, min=1, max=4, description="dilation", **wide),
         }
         self._play, self._position, self._shape = play, position, shape
-        link((play, "value"), (position, "value"))
+        play.observe(self._tick, names="value")
+        position.observe(lambda change: setattr(play, "value", change["new"]), names="value")
         link((speed, "value"), (play, "interval"))
         back.on_click(lambda _: self._step(-1))
         forward.on_click(lambda _: self._step(1))
@@ -130,6 +131,13 @@ class WindowStepper(KeptExplorer):
         """Set several controls at once and draw once; the position last, because the others send it back to 0."""
         position = {name: values.pop(name) for name in ("position",) if name in values}
         super().set(**values, **position)
+
+    def _tick(self, change: Any) -> None:
+        """Follow the play button, but not the ticks that were on their way when another window made it stop."""
+        if self._play.playing or change["new"] in (0, self._play.max):  # its stop button sends 0
+            self._position.value = change["new"]
+        else:
+            self._play.value = self._position.value
 
     def _step(self, by: int) -> None:
         self._play.playing = False
