@@ -25,9 +25,9 @@ LESSON.ask(
 )  # fmt: skip
 
 LESSON.ask(
-    "after-forty",
-    "The network sees the same 500 images forty times over. What will the loss on the **other** images, the "
-    "validation loss, do?".replace("**", ""),
+    "thirty-times",
+    "The network sees the same 500 images thirty times over. What will the loss on other images, the validation "
+    "loss, do?",
     Option("Fall, as the training loss does", "For a while it does. But the two losses ask different questions: do "
            "you know these 500, and do you know clothes?"),
     Option("Fall, then stay where it is", "The accuracy does about that. The loss also counts how sure the network is "
@@ -68,8 +68,6 @@ LESSON.ask(
     Option("No, it stays as slow as before", "A step is rate times gradient. Ten times the rate is ten times the step, "
            "whoever makes it."),
 )  # fmt: skip
-
-SHIRTS = ("T-shirt/top", "Pullover", "Coat", "Shirt")
 
 
 def _integer(value: Any, what: str) -> int:

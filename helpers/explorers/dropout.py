@@ -80,7 +80,9 @@ class DropoutExplorer(Explorer):
         bar.outline.set_visible(False)
         places = range(len(self.classes))
         self._bars = right.barh(places, np.zeros(len(self.classes)), color=COLORS[0], height=0.7)
-        self._marks = right.plot(np.zeros(len(self.classes)), places, "|", color=INK, markersize=13, markeredgewidth=2)[0]
+        self._marks = right.plot(np.zeros(len(self.classes)), places, "|", color=INK, markersize=13, markeredgewidth=2)[
+            0
+        ]
         right.set_yticks(places, self.classes, fontsize=10)
         right.set(xlim=(0, 1.02), xlabel="probability")
         right.invert_yaxis()
