@@ -1,0 +1,319 @@
+"""Draw a digit: a pen, and a network that says while you draw what it sees, and where."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+from ipycanvas import Canvas, hold_canvas
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import nn
+
+from helpers import data, strokes
+from helpers.activations import record
+from helpers.attribution import saliency
+from helpers.explorers.kept import KeptExplorer
+from helpers.occlusion import occlusion
+from helpers.plots.pictures import tile
+from helpers.plots.style import COLORS, GOOD, as_array, colormap, figure, frame, limit
+from helpers.training import load_checkpoint
+
+OWN = "my own drawing"
+NETWORKS = {"digits": "mnist", "clothes": "fashion"}
+LAYERS = ("features.relu1", "features.relu2")
+#: Side of the sheet in pixels of the page, and seconds that pass at least between two pictures while the pen is down.
+SHEET, PAUSE = 280, 0.1
+#: Mask positions are this far apart while the pen is down, and when it is lifted.
+HASTY, CAREFUL = 3, 1
+#: Maps in a row, for the first and the second layer.
+COLUMNS = (8, 13)
+PAPER, PEN = "#0b0d10", "#f4f4f4"
+
+
+class DrawDigit(KeptExplorer):
+    """A sheet to draw on with mouse, pen or finger; beside it what the network makes of the drawing, while you draw.
+
+    The drawing is brought into the form the network was trained on (:mod:`helpers.strokes`): a digit into a box of
+    20×20 pixels and with its center of mass in the middle of 28×28, both drawn into the first panel; a garment to the
+    full 28×28. Below it the probabilities; then the occlusion and the saliency map of the class it says, and what both
+    layers answer after their ReLU.
+
+    Until somebody draws, and where nobody can, a stored drawing stands in. The first stroke takes a new sheet.
+
+    Args:
+        models: the networks to ask, by the names ``"digits"`` and ``"clothes"``; the shipped ones if not given.
+        values: starting values of the controls, such as ``example="4"``.
+
+    Raises:
+        ValueError: if a network has another name.
+    """
+
+    alt = (
+        "Draw a digit: a sheet to draw on, a stored drawing, a network, thickness and filling to choose; beside it the "
+        "drawing as 28×28 pixels, the probabilities of ten classes, its occlusion and saliency maps, and the feature "
+        "maps of both layers."
+    )
+
+    def __init__(self, models: Mapping[str, nn.Module] | None = None, **values: Any) -> None:
+        self.models = {name: load_checkpoint(of) for name, of in NETWORKS.items()} if models is None else dict(models)
+        if not self.models or set(self.models) - set(NETWORKS):
+            raise ValueError(f"The networks are named {' and '.join(NETWORKS)}; these are {', '.join(self.models)}.")
+        self.classes = {name: data.CLASSES[of] for name, of in NETWORKS.items()}
+        self.strokes: list[list[strokes.Point]] = []
+        self._past: list[list[list[strokes.Point]]] = []
+        self._down, self._due, self._step = False, 0.0, CAREFUL
+        self._drawn_pen: float | None = None
+        self.canvas = Canvas(width=SHEET, height=SHEET, layout=widgets.Layout(width=f"{SHEET}px", height=f"{SHEET}px"))
+        super().__init__(**{"example": "8"} | values)
+
+    # -- the controls --------------------------------------------------------------------------------------------------
+
+    def controls(self) -> Mapping[str, widgets.Widget]:
+        """Stored drawing, network, thickness of the pen, filling; buttons that clear the sheet and take a step back."""
+        wide = {"style": {"description_width": "72px"}, "layout": widgets.Layout(width="280px")}
+        half = widgets.Layout(width="136px")
+        example = widgets.Dropdown(
+            options=[OWN, *strokes.DIGITS, *strokes.GARMENTS], value=OWN, description="drawing", **wide
+        )
+        clear = widgets.Button(description="clear", icon="trash", layout=half)
+        undo = widgets.Button(description="undo", icon="undo", layout=half)
+        example.observe(self._take_example, names="value")
+        clear.on_click(lambda _: self.clear())
+        undo.on_click(lambda _: self.undo())
+        self.canvas.on_client_ready(self._repaint)
+        for kind, begin, go_on, ends in (
+            ("mouse", self.canvas.on_mouse_down, self.canvas.on_mouse_move,
+             (self.canvas.on_mouse_up, self.canvas.on_mouse_out)),
+            ("touch", self.canvas.on_touch_start, self.canvas.on_touch_move,
+             (self.canvas.on_touch_end, self.canvas.on_touch_cancel)),
+        ):  # fmt: skip
+            # A mouse says (x, y), fingers say [(x, y), ...], of which the first draws.
+            first = (lambda x, y: (x, y)) if kind == "mouse" else (lambda touches: touches[0] if touches else None)
+            begin(lambda *place, first=first: self.pen_down(first(*place)))
+            go_on(lambda *place, first=first: self.pen_move(first(*place)))
+            for end in ends:
+                end(lambda *_: self.pen_up())
+        return {
+            "example": example,
+            "network": widgets.ToggleButtons(
+                options=list(self.models), style={"button_width": "132px"}, layout=widgets.Layout(width="290px")
+            ),
+            "thickness": widgets.FloatSlider(
+                value=0.08, min=0.03, max=0.2, step=0.005, readout_format=".3f", description="thickness", **wide
+            ),
+            "fill": widgets.Checkbox(description="fill what is enclosed", indent=False),
+            "clear": clear,
+            "undo": undo,
+        }
+
+    def arrange(self, controls: Mapping[str, widgets.Widget]) -> widgets.Widget:
+        """The sheet with its controls below it; the picture at its right, or below where the page is narrow."""
+        buttons = widgets.HBox([controls["undo"], controls["clear"]])
+        others = [controls[name] for name in ("network", "thickness", "fill", "example")]
+        left = widgets.VBox([self.canvas.add_class("draw-sheet"), buttons, *others])
+        right = widgets.VBox([self.error, self.image], layout=widgets.Layout(flex="0 1 auto", min_width="0"))
+        row = widgets.Layout(flex_flow="row wrap", grid_gap="6px 16px", align_items="flex-start")
+        return widgets.HBox([left, right], layout=row)
+
+    # -- the pen -------------------------------------------------------------------------------------------------------
+
+    def pen_down(self, place: tuple[float, float] | None) -> None:
+        """A stroke begins at this place, in pixels of the sheet; on a stored drawing it begins a new sheet."""
+        if place is None:
+            return
+        self._remember()
+        if self._controls["example"].value != OWN:
+            self.strokes = []
+            with self.quiet():
+                self._controls["example"].value = OWN
+                self._controls["fill"].value &= self._controls["network"].value == "clothes"
+            self._repaint()
+        self.strokes.append([self._point(place)])
+        self._down, self._due = True, time.perf_counter() + PAUSE
+        self._ink(self.strokes[-1])
+
+    def pen_move(self, place: tuple[float, float] | None) -> None:
+        """The stroke goes on; the picture follows as often as it can without keeping the pen waiting."""
+        if not self._down or place is None:
+            return
+        stroke = self.strokes[-1]
+        point = self._point(place)
+        if abs(point[0] - stroke[-1][0]) + abs(point[1] - stroke[-1][1]) < 0.004:
+            return
+        stroke.append(point)
+        self._ink(stroke[-2:])
+        if time.perf_counter() >= self._due:
+            self._look(HASTY)
+
+    def pen_up(self) -> None:
+        """The stroke ends; now the picture is drawn with care."""
+        if self._down:
+            self._down = False
+            self._look(CAREFUL)
+
+    def clear(self) -> None:
+        """An empty sheet; :meth:`undo` brings the drawing back."""
+        if self.strokes:
+            self._remember()
+            self._show([])
+
+    def undo(self) -> None:
+        """Take back the last stroke, or the last clearing."""
+        if self._past:
+            self._show(self._past.pop())
+
+    def draw_strokes(self, drawing: Sequence[strokes.Stroke]) -> None:
+        """Put a drawing of your own on the sheet: strokes of points (x, y) in [0, 1]."""
+        strokes.paint(drawing)  # says what is wrong, before anything is changed
+        self._remember()
+        self._show([[(float(x), float(y)) for x, y in stroke] for stroke in drawing])
+
+    def _remember(self) -> None:
+        self._past = [*self._past[-49:], [list(stroke) for stroke in self.strokes]]
+
+    def _show(self, drawing: list[list[strokes.Point]]) -> None:
+        self.strokes, self._down = drawing, False
+        with self.quiet():
+            self._controls["example"].value = OWN
+        self._look(CAREFUL)
+        self._repaint()
+
+    def _look(self, step: int) -> None:
+        """Draw the picture with masks this far apart, and give the pen as much time as that took."""
+        self._step, started = step, time.perf_counter()
+        try:
+            self._changed(None)
+        finally:
+            self._step = CAREFUL
+        now = time.perf_counter()
+        self._due = now + max(PAUSE, now - started)
+
+    def _take_example(self, change: Any) -> None:
+        name = change["new"]
+        stored = strokes.DIGITS | strokes.GARMENTS
+        if name not in stored:
+            return
+        self._remember()
+        self.strokes, self._down = [list(stroke) for stroke in stored[name]], False
+        kind = "clothes" if name in strokes.GARMENTS else "digits"
+        with self.quiet():  # the base class draws once, for the drawing itself
+            self._controls["fill"].value = kind == "clothes"
+            if kind in self.models:
+                self._controls["network"].value = kind
+        self._repaint()
+
+    @staticmethod
+    def _point(place: tuple[float, float]) -> strokes.Point:
+        x, y = (min(max(float(value) / SHEET, 0.0), 1.0) for value in place)
+        return x, y
+
+    # -- the sheet -----------------------------------------------------------------------------------------------------
+
+    def _repaint(self) -> None:
+        with hold_canvas():
+            self.canvas.fill_style = PAPER
+            self.canvas.fill_rect(0, 0, SHEET, SHEET)
+            for stroke in self.strokes:
+                self._ink(stroke)
+
+    def _ink(self, stroke: Sequence[strokes.Point]) -> None:
+        """Draw a stroke, or its newest piece, with a round pen."""
+        width = self._controls["thickness"].value * SHEET
+        points = [(x * SHEET, y * SHEET) for x, y in stroke]
+        self.canvas.stroke_style = self.canvas.fill_style = PEN
+        self.canvas.line_width, self.canvas.line_cap, self.canvas.line_join = width, "round", "round"
+        if len(points) == 1:
+            self.canvas.fill_circle(*points[0], width / 2)
+        else:
+            self.canvas.stroke_lines(points)
+
+    # -- the picture ---------------------------------------------------------------------------------------------------
+
+    def build(self) -> Figure:
+        """Input over probabilities, occlusion over saliency, first layer over second."""
+        wide, high = 7.9, 4.2
+        drawn = figure(wide, high, layout=None)
+
+        def panel(left: float, bottom: float, width: float, height: float) -> Any:
+            return drawn.add_axes((left / wide, bottom / high, width / wide, height / high))
+
+        places = [(0.05, 2.2, 1.72, 1.72), (1.94, 2.2, 1.72, 1.72), (1.94, 0.08, 1.72, 1.72),
+                  (3.83, 1.92, 4.0, 2.0), (3.83, 0.05, 4.0, 1.55)]  # fmt: skip
+        self._axes = [panel(*place) for place in places]
+        blank = np.zeros((28, 28))
+        self._images = [self._axes[0].imshow(blank, cmap="gray", vmin=0, vmax=1)]
+        self._images += [axes.imshow(np.zeros((2, 2, 3)), aspect="auto") for axes in self._axes[1:]]
+        for axes in self._axes:
+            frame(axes)
+        self._titles = [axes.set_title("", fontsize=11) for axes in self._axes]
+        self._frame = self._axes[0].add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor=COLORS[4], linewidth=1.2))
+        (self._middle,) = self._axes[0].plot([], [], "+", color=COLORS[5], markersize=11, markeredgewidth=2)
+        axes = panel(0.84, 0.1, 0.93, 1.7)
+        self._bars = axes.barh(range(10), [0] * 10, color=COLORS[0])
+        axes.set(xlim=(0, 1), xticks=[], yticks=range(10))
+        axes.tick_params(axis="y", length=0, labelsize=9)
+        axes.invert_yaxis()
+        self._names = axes
+        self._answer = drawn.text(0.91 / wide, 1.84 / high, "", fontsize=11, ha="center")
+        self.moving = [*self._images, *self._titles, self._frame, self._middle, *self._bars, self._answer]
+        return drawn
+
+    def still(self) -> Hashable:
+        """The names of the classes are those of the network."""
+        return self._controls["network"].value
+
+    def draw(self, network: str, thickness: float, fill: bool, **_: Any) -> None:
+        """Bring the strokes into form, ask the network, and put answers and maps into the kept panels."""
+        model = self.models[network]
+        placed = (strokes.digit if network == "digits" else strokes.garment)(self.strokes, thickness, fill)
+        if self._drawn_pen != thickness:  # the sheet shows the new pen
+            self._drawn_pen = thickness
+            self._repaint()
+        x = torch.from_numpy(placed.image)[None, None]
+        with record(model, LAYERS) as store, torch.no_grad():
+            chances = as_array(model(x).softmax(1))[0]
+        said = int(chances.argmax())
+        name = self.classes[network][said]
+        self._images[0].set_data(placed.image)
+        self._mark(placed)
+        masked = occlusion(model, x[0], 7, self._step, incremental=True).maps[said]
+        self._map(1, masked, "response", "occlusion, ±{:.1f} logits", placed.image)
+        self._map(2, saliency(model, x, said)[0], "activation", "saliency, up to {:.1f}")
+        for i, (layer, columns) in enumerate(zip(LAYERS, COLUMNS, strict=True)):
+            sheet = tile(as_array(store[layer])[0], columns)
+            self._map(3 + i, sheet, "activation", f"layer {i + 1}, {len(store[layer][0])} maps, up to {{:.1f}}")
+        self._titles[0].set_text("what the network gets")
+        self._names.set_yticklabels(self.classes[network])
+        for i, (bar, chance) in enumerate(zip(self._bars, chances, strict=True)):
+            bar.set_width(float(chance))
+            bar.set_color(GOOD if i == said else COLORS[0])
+        self._answer.set_text(f"{name}, {chances[said]:.0%}" if placed.box else "nothing drawn yet")
+
+    def _mark(self, placed: strokes.Placed) -> None:
+        """The box of the ink and its center of mass, in the first panel."""
+        for artist in (self._frame, self._middle):
+            artist.set_visible(placed.box is not None)
+        if placed.box is not None:
+            top, left, bottom, right = placed.box
+            self._frame.set_bounds(left - 0.5, top - 0.5, right - left, bottom - top)
+            self._middle.set_data([placed.center[1] - 0.5], [placed.center[0] - 0.5])
+
+    def _map(self, index: int, values: Any, kind: str, title: str, ink: np.ndarray | None = None) -> None:
+        """Colors of a map, with the ink as a shadow, and its title; the scale ends at the 99.5th percentile."""
+        array = as_array(values)
+        top = limit([array], 99.5)
+        low = -top if kind == "response" else 0.0
+        colors = colormap(kind).with_extremes(bad="white")((array - low) / (top - low), bytes=True)[..., :3]
+        if ink is not None:
+            colors = (colors * (1 - 0.35 * ink[..., None])).astype(np.uint8)
+        artist = self._images[index]
+        artist.set_data(colors)
+        height, width = array.shape
+        artist.set_extent((0, width, height, 0))
+        self._axes[index].set(xlim=(0, width), ylim=(height, 0))
+        self._titles[index].set_text(title.format(top if np.nanmax(np.abs(array)) > 0 else 0.0).replace("-", "−"))

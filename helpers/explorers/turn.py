@@ -1,0 +1,129 @@
+"""Turn the digit: move, turn, scale and blur it with noise, and watch what two networks make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+
+from helpers import corrupt
+from helpers.explorers.kept import KeptExplorer
+from helpers.plots.style import BAD, COLORS, FAINT, GOOD, as_array, figure, frame
+from helpers.training import predict
+
+#: Angles at which the curve is computed, in degrees.
+ANGLES = torch.arange(-180.0, 181.0, 10.0)
+
+
+class TurnDigit(KeptExplorer):
+    """An image to turn, move, scale and cover with noise; the probabilities of each network, and over all the angles.
+
+    Args:
+        models: name → network, at most two, to compare.
+        images: (N, 1, H, W) in [0, 1].
+        labels: their true classes, (N,).
+        classes: names of the classes.
+        values: starting values of the controls, such as ``angle=40``.
+
+    Raises:
+        ValueError: if there is no network, or there are more than two.
+    """
+
+    alt = (
+        "Turn the digit: an image, its angle, shift, scale and noise to choose; the changed image, the probabilities "
+        "two networks give it, and for each the probability of the true class at every angle."
+    )
+
+    def __init__(
+        self, models: Mapping[str, nn.Module], images: Any, labels: Any, classes: Sequence[str], **values: Any
+    ) -> None:
+        if not 1 <= len(models) <= 2:
+            raise ValueError(f"The tool compares one or two networks; it was given {len(models)}.")
+        self.models, self.classes = dict(models), [str(name) for name in classes]
+        self.pictures, self.labels = torch.as_tensor(images), torch.as_tensor(labels)
+        self._known: tuple[Hashable, list[np.ndarray]] = (None, [])
+        super().__init__(**values)
+
+    def controls(self) -> Mapping[str, widgets.Widget]:
+        """Image, angle, shifts, scale and noise."""
+
+        def slider(kind: type, name: str, **limits: Any) -> widgets.Widget:
+            return kind(description=name, style={"description_width": "52px"}, **limits)
+
+        whole, real = widgets.IntSlider, widgets.FloatSlider
+        return {
+            "image": slider(whole, "image", max=len(self.pictures) - 1),
+            "angle": slider(whole, "angle", value=0, min=-180, max=180, step=5),
+            "scale": slider(real, "scale", value=1.0, min=0.4, max=1.6, step=0.05),
+            "right": slider(whole, "right", value=0, min=-10, max=10),
+            "down": slider(whole, "down", value=0, min=-10, max=10),
+            "noise": slider(real, "noise", value=0.0, min=0.0, max=0.6, step=0.05),
+        }
+
+    def build(self) -> Figure:
+        """The image, bars for each network, and the curves over the angles."""
+        wide, high = 9.4, 3.0
+        drawn = figure(wide, high, layout=None)
+
+        def panel(left: float, bottom: float, width: float, height: float) -> Any:
+            return drawn.add_axes((left / wide, bottom / high, width / wide, height / high))
+
+        axes = panel(0.05, 0.3, 2.3, 2.3)
+        self._image = axes.imshow(np.zeros(tuple(self.pictures.shape[-2:])), cmap="gray", vmin=0, vmax=1)
+        frame(axes)
+        self._titles = [axes.set_title("", fontsize=12)]
+        self._bars = []
+        longest = 0.12 + 0.075 * max(map(len, self.classes))
+        for i in range(len(self.models)):
+            axes = panel(2.45 + longest + 1.35 * i, 0.3, 1.15, 2.3)
+            self._bars.append(axes.barh(range(len(self.classes)), [0] * len(self.classes), color=COLORS[0]))
+            axes.set_yticks(range(len(self.classes)), self.classes if i == 0 else [], fontsize=10)
+            axes.tick_params(axis="y", length=0)
+            axes.set(xlim=(0, 1), xticks=[0, 1])
+            axes.invert_yaxis()
+            self._titles.append(axes.set_title("", fontsize=11))
+        left = 2.45 + longest + 1.35 * len(self.models) + 0.55
+        axes = panel(left, 0.55, wide - left - 0.15, 1.62)
+        self._curves = [
+            axes.plot(ANGLES, 0 * ANGLES, color=COLORS[i], label=name)[0] for i, name in enumerate(self.models)
+        ]
+        self._now = axes.axvline(0, color=FAINT, linestyle="--", linewidth=1.4)
+        axes.set(xlim=(-180, 180), ylim=(-0.02, 1.04), xticks=[-180, -90, 0, 90, 180], xlabel="angle")
+        axes.set_ylabel("p of the true class", fontsize=11)
+        # Above the curves, which may be anywhere.
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=11)
+        bars = [bar for group in self._bars for bar in group]
+        self.moving = [self._image, *self._titles, *bars, *self._curves, self._now]
+        return drawn
+
+    def still(self) -> Hashable:
+        """The rest never changes."""
+        return None
+
+    def draw(self, image: int, angle: int, scale: float, right: int, down: int, noise: float) -> None:
+        """Change the image, ask the networks; the curves are computed anew unless only the angle has changed."""
+        one, truth = self.pictures[image : image + 1], int(self.labels[image])
+        rest = {"factor": scale, "right": right, "down": down}
+        shown = corrupt.noise(corrupt.warp(one, float(angle), **rest), noise)
+        key = (image, scale, right, down, noise)
+        if self._known[0] != key:
+            turned = corrupt.warp(one.expand(len(ANGLES), -1, -1, -1), ANGLES, **rest)
+            turned = torch.cat([corrupt.noise(part, noise) for part in turned.split(1)])
+            lines = [as_array(predict(model, turned).softmax(1)[:, truth]) for model in self.models.values()]
+            self._known = (key, lines)
+        self._image.set_data(as_array(shown)[0, 0])
+        self._titles[0].set_text(f"{self.classes[truth]}, turned by {angle}°".replace("-", "−"))
+        self._now.set_xdata([angle, angle])
+        for i, (name, model) in enumerate(self.models.items()):
+            chances = as_array(predict(model, shown).softmax(1))[0]
+            said = int(chances.argmax())
+            for j, (bar, chance) in enumerate(zip(self._bars[i], chances, strict=True)):
+                bar.set_width(float(chance))
+                bar.set_color(GOOD if j == truth else BAD if j == said else COLORS[0])
+            self._titles[i + 1].set_text(f"{name}\n{self.classes[said]}, {chances[said]:.0%}")
+            self._curves[i].set_ydata(self._known[1][i])

@@ -1,0 +1,111 @@
+"""Signals and short films with a known answer: what a convolution does beyond single pictures.
+
+``heartbeats`` draws signals over time in which one beat may be odd, and says where; ``moving_shapes`` draws films
+whose class is the direction of movement, so that no single frame can give it away.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+RHYTHMS = ("regular", "one beat upside down", "one beat too wide")
+DIRECTIONS = ("right", "down", "left", "up")
+_STEPS = ((0, 1), (1, 0), (0, -1), (-1, 0))
+
+
+class Signals(NamedTuple):
+    """``signals`` ``(N, 1, length)``, ``labels`` ``(N,)`` of :data:`RHYTHMS`, ``odd`` ``(N,)``: sample at which the odd
+    beat peaks, −1 in a regular signal."""
+
+    signals: Tensor
+    labels: Tensor
+    odd: Tensor
+
+
+class Films(NamedTuple):
+    """``films`` ``(N, 1, frames, H, W)`` in [0, 1] and ``labels`` ``(N,)`` of :data:`DIRECTIONS`."""
+
+    films: Tensor
+    labels: Tensor
+
+
+def heartbeats(count: int, length: int = 200, noise: float = 0.08, seed: int = 0) -> Signals:
+    """Drawn by formula, not recorded from anybody: five or so beats, of which one may be odd.
+
+    A beat is a small bump, a sharp peak between two dips, and a broad bump. In the second class one peak points down,
+    in the third one is three times as wide. Rate, start, height and the noise are random.
+
+    Raises:
+        ValueError: if there is no signal to draw, or it has no room for three beats.
+    """
+    if count < 1 or length < 150:
+        raise ValueError(f"Ask for at least one signal of at least 150 samples; got {count} of {length}.")
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.arange(count) % len(RHYTHMS))
+    time = np.arange(length, dtype=float)
+    signals, odd = np.zeros((count, length)), np.full(count, -1)
+    for i, label in enumerate(labels):
+        period = rng.uniform(36, 46)
+        peaks = rng.uniform(-period / 2, period / 2) + period * np.arange(-1, length / period + 2)
+        inside = np.flatnonzero((peaks > 20) & (peaks < length - 20))
+        chosen = rng.choice(inside) if label else -1
+        for k, peak in enumerate(peaks):
+            turn = -1 if label == 1 and k == chosen else 1
+            width = 3 if label == 2 and k == chosen else 1
+            signals[i] += _beat(time - peak, turn, width) * rng.uniform(0.9, 1.1)
+        if label:
+            odd[i] = round(peaks[chosen])
+    signals += noise * rng.standard_normal(signals.shape)
+    return Signals(
+        torch.from_numpy(signals.astype(np.float32))[:, None], torch.from_numpy(labels), torch.from_numpy(odd)
+    )
+
+
+def _beat(t: np.ndarray, turn: int, width: int) -> np.ndarray:
+    def bump(middle: float, spread: float) -> np.ndarray:
+        return np.exp(-0.5 * ((t - middle) / spread) ** 2)
+
+    peak = bump(0, 1.3 * width) - 0.25 * bump(-3 * width, 1.2 * width) - 0.3 * bump(3.2 * width, 1.3 * width)
+    return 0.15 * bump(-9, 2.2) + turn * peak + 0.3 * bump(14, 3.5)
+
+
+def moving_shapes(count: int, frames: int = 6, side: int = 16, noise: float = 0.1, seed: int = 0) -> Films:
+    """Shapes that move by one pixel each frame and come back at the other edge when they leave.
+
+    A square, a ring, a cross or an L starts anywhere. Because of the way around, every place is equally likely in
+    every frame: a single frame says nothing about the direction.
+
+    Raises:
+        ValueError: if there is no film to draw, no movement, or no room.
+    """
+    if count < 1 or frames < 2 or side < 8:
+        raise ValueError(
+            f"Ask for at least one film of 2 frames with a side of 8; got {count}, {frames} frames and side {side}."
+        )
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.arange(count) % len(DIRECTIONS))
+    films = np.zeros((count, frames, side, side), dtype=np.float32)
+    shapes = _shapes()
+    for i, label in enumerate(labels):
+        first = np.zeros((side, side), dtype=np.float32)
+        first[:5, :5] = shapes[rng.integers(len(shapes))]
+        start = rng.integers(side, size=2)
+        for f in range(frames):
+            films[i, f] = np.roll(first, start + f * np.array(_STEPS[label]), (0, 1))
+    films = (films + noise * rng.standard_normal(films.shape).astype(np.float32)).clip(0, 1)
+    return Films(torch.from_numpy(films)[:, None], torch.from_numpy(labels))
+
+
+def _shapes() -> np.ndarray:
+    """Square, ring, cross and L, ``(4, 5, 5)``."""
+    rows = [
+        [".....", ".XXXX", ".XXXX", ".XXXX", ".XXXX"],
+        [".XXX.", "X...X", "X...X", "X...X", ".XXX."],
+        ["..X..", "..X..", "XXXXX", "..X..", "..X.."],
+        ["X....", "X....", "X....", "X....", "XXXX."],
+    ]
+    return np.array([[[c == "X" for c in row] for row in shape] for shape in rows], dtype=np.float32)
