@@ -150,8 +150,10 @@ def test_your_own_image(test_set, shape):
     assert browser.values["digits"] == "your own"
     assert titles(browser)[0].startswith("your own image")
     assert browser._controls["image"].max == (shape[0] - 1 if shape[0] == 4 else 0)
+    assert browser._controls["image"].disabled == ("image" in browser.inert) == (shape[0] != 4)
     browser.set(digits="all")
     assert titles(browser)[0].startswith("image 0")
+    assert not browser._controls["image"].disabled
 
 
 @pytest.mark.parametrize(

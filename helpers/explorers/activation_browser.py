@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import ipywidgets as widgets
@@ -81,6 +82,8 @@ class ActivationBrowser(Explorer):
         start = {"digits": ALL if own is None else OWN, "image": 22 if own is None else 0, "layer": first, "channel": 3}
         start["image"] = min(start["image"], len(self._chosen(start["digits"])) - 1)
         start["channel"] = min(start["channel"], self._shapes[values.get("layer", first)][0] - 1)
+        if self._own is not None and len(self._own) == 1:
+            self.inert = {"image": "a single image of your own leaves nothing to slide through"}
         super().__init__(**start | values)
 
     # -- what is known before a slider moves --------------------------------------------------------------------------
@@ -154,6 +157,7 @@ class ActivationBrowser(Explorer):
             slider, last = self._sliders["image"], len(self._chosen(change["new"])) - 1
             slider.max = last
             slider.value = min(slider.value, last)
+            slider.disabled = last == 0
 
     def _take_layer(self, change: Any) -> None:
         with self.quiet():
@@ -223,7 +227,8 @@ class ActivationBrowser(Explorer):
         source = self._own if digits == OWN else self._images
         self._x = source[index : index + 1]
         last = next(reversed(dict(self.model.named_modules())))
-        found = activations(self.model, self._x, [*self._names.values(), last])
+        with _one_thread():
+            found = activations(self.model, self._x, [*self._names.values(), last])
         self.probabilities = torch.softmax(found[last][0], 0).numpy()
         self._found = {short: found[name][0].numpy() for short, name in self._names.items()}
         self._seen = (digits, index)
@@ -296,6 +301,17 @@ class ActivationBrowser(Explorer):
         own = weights[channel].numpy()
         grid = own[0] if len(own) == 1 else tile(own, _columns(len(own)))
         self._weights.set_data(_paint(grid, "weights", limit([own])))
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """For one small image, waking a second thread takes longer than it saves, most of all on a busy computer."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _columns(count: int) -> int:
