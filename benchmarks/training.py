@@ -202,7 +202,7 @@ def textbook_samples(count):
 def measure(digits, samples, rounds, most, target, ladder=LADDER):
     """Every rung in every round, one after the other; the order turns around from round to round."""
     bfloat16 = training.fast_bfloat16("cpu")
-    ladder = [rung for rung in ladder if bfloat16 or (rung.name != "bfloat16" and rung is not LADDER[-2])]
+    ladder = [rung for rung in ladder if bfloat16 or rung.name not in ("bfloat16", FIT32)]
     results = {rung.name: Result(rung.name, rung.change) for rung in ladder}
     for seed in range(rounds):
         for rung in ladder if seed % 2 == 0 else ladder[::-1]:
@@ -216,7 +216,10 @@ def measure(digits, samples, rounds, most, target, ladder=LADDER):
                 (result.seconds, result.epochs, result.accuracy, result.steps), measured, strict=True
             ):
                 values.append(value)
-            print(f"round {seed + 1}: {rung.name}, {measured[0]:.1f} s, {measured[1]} epochs, {measured[2]:.2%}", flush=True)
+            print(
+                f"round {seed + 1}: {rung.name}, {measured[0]:.1f} s, {measured[1]} epochs, {measured[2]:.2%}",
+                flush=True,
+            )
     return list(results.values())
 
 
