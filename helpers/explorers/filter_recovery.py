@@ -95,10 +95,12 @@ class FilterRecovery(KeptExplorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Play, the step, the filter to recover, the images, learning rate, and noise on the responses."""
-        wide = {"style": {"description_width": "86px"}, "layout": widgets.Layout(width="270px")}
+
+        def wide(width: int) -> dict[str, Any]:
+            return {"style": {"description_width": "86px"}, "layout": widgets.Layout(width=f"{width}px")}
+
         last = len(STEPS) - 1
-        step = widgets.SelectionSlider(options=STEPS, value=STEPS[-1], description="steps", **wide)
-        step.layout.width = "420px"
+        step = widgets.SelectionSlider(options=STEPS, value=STEPS[-1], description="steps", **wide(420))
         self._play = widgets.Play(min=0, max=last, value=last, interval=250)
         link((self._play, "value"), (step, "index"))
         self._play.observe(self._from_the_start, names="playing")
@@ -106,10 +108,10 @@ class FilterRecovery(KeptExplorer):
         return {
             "play": self._play,
             "step": step,
-            "target": widgets.Dropdown(options=PRESETS, description="target", **wide),
-            "images": widgets.Dropdown(options=list(self.images), description="learn from", **wide),
-            "rate": widgets.Dropdown(options=RATES, value=1.0, description="learning rate", **wide),
-            "noise": widgets.Dropdown(options=noise, description="noise", **wide),
+            "target": widgets.Dropdown(options=PRESETS, description="target", **wide(250)),
+            "images": widgets.Dropdown(options=list(self.images), description="learn from", **wide(250)),
+            "rate": widgets.Dropdown(options=RATES, value=1.0, description="learning rate", **wide(190)),
+            "noise": widgets.Dropdown(options=noise, description="noise", **wide(190)),
         }
 
     def build(self) -> Figure:
