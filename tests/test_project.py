@@ -39,6 +39,7 @@ FLOORS = {
     "selftest": 5,
 }
 PART_OF = {
+    "chains": "attribution",
     "standin": "data",
     "garments": "data",
     "rawfiles": "data",
