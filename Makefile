@@ -51,6 +51,7 @@ test-browser: setup ## the lessons in a real JupyterLab, driven through headless
 
 notebooks: setup ## run the lessons and store their outputs (LESSON=02 for one)
 	@$(PY) -m tools.notebooks run $(LESSON)
+	@$(PY) -m tools.pictures
 
 data: setup ## fetch MNIST and FashionMNIST ahead of a class
 	@$(PY) -m helpers.data --strict

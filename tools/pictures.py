@@ -1,0 +1,57 @@
+"""The pictures of the README, out of the stored lessons: ``python -m tools.pictures`` (``make notebooks`` runs it).
+
+Each is named by a lesson and the first words of its alternative text, so a picture can only change with its lesson.
+"""
+
+from __future__ import annotations
+
+import base64
+import sys
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "docs" / "pictures"
+
+#: File name → lesson and the first words of the picture's alternative text.
+PICTURES: dict[str, tuple[str, str]] = {
+    "playground": ("02", "Kernel playground"),
+    "stepper": ("03", "Window stepper"),
+    "browser": ("07", "Activation browser"),
+    "occlusion": ("09", "Occlusion explorer"),
+    "climb": ("11", "Five rows of pictures"),
+}
+
+
+def stored(lesson: str, words: str) -> bytes:
+    """The first stored PNG of a lesson whose alternative text begins with these words.
+
+    Raises:
+        LookupError: if the lesson or the picture is not there.
+    """
+    for path in sorted((ROOT / "notebooks").glob(f"{lesson}_*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            for output in cell.get("outputs", []):
+                about = output.get("metadata", {}).get("image/png", {})
+                if isinstance(about, dict) and about.get("alt", "").startswith(words):
+                    return base64.b64decode(output["data"]["image/png"])
+    raise LookupError(
+        f"Lesson {lesson} stores no picture that begins with {words!r}: run `make notebooks LESSON={lesson}`."
+    )
+
+
+def main() -> None:
+    """Write all pictures that changed."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, (lesson, words) in PICTURES.items():
+        path, data = FOLDER / f"{name}.png", stored(lesson, words)
+        if not path.is_file() or path.read_bytes() != data:
+            path.write_bytes(data)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except LookupError as error:
+        sys.exit(str(error))
