@@ -98,6 +98,10 @@ def test_own_images_are_taken_and_wrong_ones_named():
     assert FilterRecovery(own, rate=0.2).losses[-1] < 1e-3
     with pytest.raises(ValueError, match="stacks of gray images"):
         FilterRecovery({"flat": np.zeros((9, 9))})
+    with pytest.raises(ValueError, match="one square filter"):
+        descend(digits(), np.zeros((3, 2)))
+    with pytest.raises(ValueError, match="does not fit"):
+        descend(np.zeros((1, 4, 4)), np.zeros((5, 5)))
 
 
 def test_play_begins_anew_when_the_end_is_reached():

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 
@@ -72,11 +73,15 @@ def test_every_setting_can_be_drawn(extreme):
 
 
 def test_places_tells_windows_that_fit_from_those_that_run_off():
-    import numpy as np
-
     image = np.zeros((6, 6))
     every = [(row, column) for row in range(0, 6, 2) for column in range(0, 6, 2)]
     picture = places([image, np.pad(image, ((0, 2), (0, 2)))], ["ragged", "padded"], [every, every], 4, inside=(6, 6))
     dots = [[len(line.get_xdata()) for line in axes.lines] for axes in picture.figure.axes]
     assert dots == [[4, 5], [9, 0]]
     assert "ragged" in picture.alt
+
+
+@pytest.mark.parametrize(("titles", "starts"), [([], [[(0, 0)]]), (["a"], []), (["a"], [[]])])
+def test_places_names_what_is_missing(titles, starts):
+    with pytest.raises(ValueError, match="Every image needs a title and at least one starting point"):
+        places([np.zeros((6, 6))], titles, starts, 3)

@@ -43,8 +43,13 @@ def descend(
 
     Returns:
         Filters (len(steps), k, k) and losses (len(steps),); they are infinite where the descent ran away.
+
+    Raises:
+        ValueError: if the target is not one square filter, or larger than the images.
     """
     target = as_array(target).astype(float)
+    if target.ndim != 2 or target.shape[0] != target.shape[1]:
+        raise ValueError(f"The target is one square filter (k, k); this one has the shape {target.shape}.")
     size = len(target)
     patches = np.concatenate([convolve.im2col(image, size) for image in as_array(images).astype(float)])
     chance = np.random.default_rng(seed)

@@ -40,8 +40,16 @@ def places(
         side: width of one panel in inches.
         title: above everything.
         alt: alternative text; composed from the titles if not given.
+
+    Raises:
+        ValueError: if an image lacks its title or its starting points.
     """
     arrays = [as_picture(image) for image in images]
+    if not arrays or not len(arrays) == len(titles) == len(starts) or not all(map(len, starts)):
+        raise ValueError(
+            f"Every image needs a title and at least one starting point: there are {len(arrays)} images, "
+            f"{len(titles)} titles and starting points for {len(starts)}."
+        )
     reach = max(
         max(*array.shape, *np.add(list(tops), size).max(axis=0)) for array, tops in zip(arrays, starts, strict=True)
     )
