@@ -143,6 +143,7 @@ class ActivationBrowser(Explorer):
                 tooltips=["×".join(map(str, shape)) for shape in self._shapes.values()],
                 description="layer",
                 style={"description_width": "60px", "button_width": "64px"},
+                layout=widgets.Layout(width="520px"),
             ),
             "channel": widgets.IntSlider(0, 0, 0, description="channel", layout=long, **wide),
         }
@@ -151,6 +152,13 @@ class ActivationBrowser(Explorer):
         chosen["channel"].max = self._shapes[chosen["layer"].value][0] - 1
         self._sliders = chosen
         return chosen
+
+    def arrange(self, controls: Mapping[str, widgets.Widget]) -> widgets.Widget:
+        """Which image above, which map below it, and the picture."""
+        row = widgets.Layout(flex_flow="row wrap", grid_gap="4px 18px", align_items="center")
+        image = widgets.HBox([controls["digits"], controls["image"]], layout=row)
+        maps = widgets.HBox([controls["layer"], controls["channel"]], layout=row)
+        return widgets.VBox([image, maps, self.error, self.image])
 
     def _take_digits(self, change: Any) -> None:
         with self.quiet():
