@@ -80,7 +80,9 @@ class ConfusionBrowser(Explorer):
         except ImportError:  # the menus do the same
             return widgets.VBox([*parts, self.image])
         width, height = (round(inches * DPI / SHARPNESS) for inches in self.figure.get_size_inches())
-        sheet = Canvas(width=width, height=height, layout=widgets.Layout(grid_area="here", max_width="100%"))
+        sheet = Canvas(
+            width=width, height=height, layout=widgets.Layout(grid_area="here", max_width="100%", margin="2px")
+        )
         sheet.on_mouse_down(self.click)
         self.image.layout.grid_area = "here"
         stack = widgets.Layout(grid_template_areas='"here"', justify_items="flex-start", align_items="flex-start")

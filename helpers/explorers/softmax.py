@@ -88,14 +88,14 @@ class SoftmaxTemperature(Explorer):
     def build(self) -> Figure:
         """Three panels of bars without axes: every bar carries its own number."""
         count = len(self.classes)
-        wide, high = 9.4, 0.29 * count + 0.95
+        wide, high = 9.4, 0.29 * count + 0.75
         drawn = figure(wide, high, layout=None)
         longest = max(map(len, self.classes))
         left = 0.3 + 0.095 * longest
         part = (wide - left - 0.3) / 3
         self._bars, self._numbers, self._titles = [], [], []
         for i in range(3):
-            axes = drawn.add_axes(((left + i * part) / wide, 0.34 / high, 0.92 * part / wide, (high - 0.95) / high))
+            axes = drawn.add_axes(((left + i * part) / wide, 0.36 / high, 0.92 * part / wide, (high - 0.75) / high))
             axes.set(xlim=(-1.7, 1.4) if i == 0 else (0, 1.42), ylim=(count - 0.5, -0.5))
             axes.set_axis_off()
             axes.axvline(0, color=FAINT, linewidth=1.0)
