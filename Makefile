@@ -47,7 +47,7 @@ test: setup ## set up, then everything that must hold: unit tests, exercises, co
 
 test-browser: setup ## the lessons in a real JupyterLab, driven through headless Chromium
 	@$(FETCH)
-	$(PYTEST) -m browser tests/test_browser.py
+	$(PYTEST) -m browser tests/test_browser.py tests/test_browser_draw.py
 
 notebooks: setup ## run the lessons and store their outputs (LESSON=02 for one)
 	@$(PY) -m tools.notebooks run $(LESSON)

@@ -1,6 +1,45 @@
-"""What every test shares: one thread per process, so that workers do not fight over the cores."""
+"""What every test shares: one thread per process, so that workers do not fight over the cores, and the browser."""
 
 import os
 
+import pytest
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium, one for all the tests that need it."""
+    import browser_tools  # playwright is slow to import
+
+    try:
+        with browser_tools.chromium() as found:
+            yield found
+    except FileNotFoundError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """A running JupyterLab on a copy of the lessons."""
+    import browser_tools
+
+    with browser_tools.jupyterlab(tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+@pytest.fixture
+def opened(browser, lab):
+    """A function that opens a notebook; the kernels end with the test."""
+    from browser_tools import Notebook
+
+    notebooks = []
+
+    def open_notebook(name, dark=False):
+        notebooks.append(Notebook(browser, lab, name, dark))
+        return notebooks[-1]
+
+    yield open_notebook
+    for notebook in notebooks:
+        notebook.close()

@@ -6,7 +6,6 @@ import browser_tools
 import nbformat
 import notebook_tools
 import pytest
-from browser_tools import Notebook
 
 from tools.notebooks import clean, execute
 
@@ -62,35 +61,6 @@ from helpers.exercises.core import Option, Prediction, Question
 options = [Option("`1 < 2`" + " and so on" * 30, "Two is."), Option("two", "Yes.", True)]
 Prediction(Question("Which `number` is larger?", options))
 """
-
-
-@pytest.fixture(scope="session")
-def browser():
-    try:
-        with browser_tools.chromium() as found:
-            yield found
-    except FileNotFoundError as error:
-        pytest.fail(str(error), pytrace=False)
-
-
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory):
-    with browser_tools.jupyterlab(tmp_path_factory.mktemp("lab")) as running:
-        yield running
-
-
-@pytest.fixture
-def opened(browser, lab):
-    """A function that opens a notebook; the kernels end with the test."""
-    notebooks = []
-
-    def open_notebook(name, dark=False):
-        notebooks.append(Notebook(browser, lab, name, dark))
-        return notebooks[-1]
-
-    yield open_notebook
-    for notebook in notebooks:
-        notebook.close()
 
 
 def tool_cells(path):

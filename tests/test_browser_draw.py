@@ -3,7 +3,6 @@
 import browser_tools
 import nbformat
 import pytest
-from test_browser import browser, lab, opened  # noqa: F401
 
 from helpers import strokes
 from tools.notebooks import clean, execute
@@ -14,7 +13,7 @@ SOURCES = ("from helpers.explorers.draw import DrawDigit", "tool = DrawDigit()\n
 
 
 @pytest.fixture(scope="module")
-def sheet(lab):  # noqa: F811
+def sheet(lab):
     """A notebook with nothing but the tool, stored as `make notebooks` stores a lesson."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in SOURCES])
     execute(notebook, lab.folder)
@@ -41,7 +40,7 @@ def answer(notebook):
     return notebook.execute("print(tool._answer.get_text())").split(",")[0].strip()
 
 
-def test_ten_digits_drawn_with_the_mouse_are_read(sheet, opened):  # noqa: F811
+def test_ten_digits_drawn_with_the_mouse_are_read(sheet, opened):
     notebook = opened(sheet)
     assert notebook.cell(1).wait_for_selector(".jp-RenderedImage img").is_visible()
     notebook.run_all()
@@ -72,7 +71,7 @@ def test_ten_digits_drawn_with_the_mouse_are_read(sheet, opened):  # noqa: F811
     assert notebook.complaints() == []
 
 
-def test_what_is_drawn_stands_on_the_sheet(sheet, opened):  # noqa: F811
+def test_what_is_drawn_stands_on_the_sheet(sheet, opened):
     """The white of the pen is where the mouse was, and nowhere else."""
     notebook = opened(sheet)
     notebook.run_all()

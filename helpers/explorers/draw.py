@@ -236,14 +236,14 @@ class DrawDigit(KeptExplorer):
 
     def build(self) -> Figure:
         """Input over probabilities, occlusion over saliency, first layer over second."""
-        wide, high = 7.9, 4.2
+        wide, high = 7.45, 4.2
         drawn = figure(wide, high, layout=None)
 
         def panel(left: float, bottom: float, width: float, height: float) -> Any:
             return drawn.add_axes((left / wide, bottom / high, width / wide, height / high))
 
         places = [(0.05, 2.2, 1.72, 1.72), (1.94, 2.2, 1.72, 1.72), (1.94, 0.08, 1.72, 1.72),
-                  (3.83, 1.92, 4.0, 2.0), (3.83, 0.05, 4.0, 1.55)]  # fmt: skip
+                  (3.83, 2.1, 3.57, 1.82), (3.83, 0.08, 3.57, 1.72)]  # fmt: skip
         self._axes = [panel(*place) for place in places]
         blank = np.zeros((28, 28))
         self._images = [self._axes[0].imshow(blank, cmap="gray", vmin=0, vmax=1)]
