@@ -64,17 +64,14 @@ class PoolingExplorer(KeptExplorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Image, kernel, activation; kind and size of the pooling; the shift to the right and down."""
-        wide = {"style": {"description_width": "76px"}, "layout": widgets.Layout(width="270px")}
-        buttons = {"description_width": "76px", "button_width": "72px"}
+        wide = {"style": {"description_width": "76px"}, "layout": widgets.Layout(width="250px")}
         names = [name for name in kernels.NAMES if "blur" not in name]
         return {
             "image": widgets.Dropdown(options=list(self.images), description="image", **wide),
             "kernel": widgets.Dropdown(options=names, value="vertical edges", description="kernel", **wide),
+            "activation": widgets.Dropdown(options=list(ACTIVATIONS), value="ReLU", description="activation", **wide),
+            "pooling": widgets.Dropdown(options=["max", "average"], description="pooling", **wide),
             "size": widgets.IntSlider(value=4, min=1, max=8, description="pool size", **wide),
-            "activation": widgets.ToggleButtons(
-                options=list(ACTIVATIONS), value="ReLU", description="activation", style=buttons
-            ),
-            "pooling": widgets.ToggleButtons(options=["max", "average"], description="pooling", style=buttons),
             "right": widgets.IntSlider(value=0, min=-REACH, max=REACH, description="shift right", **wide),
             "down": widgets.IntSlider(value=0, min=-REACH, max=REACH, description="shift down", **wide),
         }

@@ -83,7 +83,7 @@ class ReceptiveFieldExplorer(KeptExplorer):
         self._column = widgets.IntSlider(min=0, max=25, description="column", **wide)
         layer.observe(self._take_layer, names="value")
         weigh = widgets.Checkbox(value=False, description="weigh pixels by their paths", indent=False)
-        return {"row": self._row, "column": self._column, "weigh": weigh, "layer": layer}
+        return {"layer": layer, "row": self._row, "column": self._column, "weigh": weigh}
 
     def _take_layer(self, change: Any) -> None:
         """Go to the unit of the new layer that lies at about the same place."""

@@ -94,7 +94,8 @@ class WindowStepper(KeptExplorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Play with its pace, back, forward, the position; image, kernel, stride, padding, dilation."""
-        wide = {"style": {"description_width": "60px"}, "layout": widgets.Layout(width="250px")}
+        wide = {"style": {"description_width": "60px"}, "layout": widgets.Layout(width="220px")}
+        narrow = {"style": {"description_width": "56px"}, "layout": widgets.Layout(width="185px")}
         button = widgets.Layout(width="44px")
         play = widgets.Play(interval=100, show_repeat=True, repeat=False)
         position = widgets.IntSlider(description="window", style={"description_width": "60px"})
@@ -106,9 +107,9 @@ class WindowStepper(KeptExplorer):
         shape = {
             "image": widgets.Dropdown(options=list(self.images), description="image", **wide),
             "kernel": widgets.Dropdown(options=list(self.kernels), description="kernel", **wide),
-            "stride": widgets.IntSlider(value=1, min=1, max=5, description="stride", **wide),
-            "padding": widgets.IntSlider(value=0, min=0, max=4, description="padding", **wide),
-            "dilation": widgets.IntSlider(value=1, min=1, max=4, description="dilation", **wide),
+            "stride": widgets.IntSlider(value=1, min=1, max=5, description="stride", **narrow),
+            "padding": widgets.IntSlider(value=0, min=0, max=4, description="padding", **narrow),
+            "dilation": widgets.IntSlider(value=1, min=1, max=4, description="dilation", **narrow),
         }
         self._play, self._position, self._shape = play, position, shape
         play.observe(self._tick, names="value")
