@@ -85,6 +85,12 @@ class ReceptiveFieldExplorer(KeptExplorer):
         weigh = widgets.Checkbox(value=False, description="weigh pixels by their paths", indent=False)
         return {"layer": layer, "row": self._row, "column": self._column, "weigh": weigh}
 
+    def arrange(self, controls: Mapping[str, widgets.Widget]) -> widgets.Widget:
+        """The layer in the first row, the place of the unit in the second, then the picture."""
+        row = widgets.Layout(flex_flow="row wrap", grid_gap="4px 18px", align_items="center")
+        place = widgets.HBox([controls[name] for name in ("row", "column", "weigh")], layout=row)
+        return widgets.VBox([controls["layer"], place, self.error, self.image])
+
     def _take_layer(self, change: Any) -> None:
         """Go to the unit of the new layer that lies at about the same place."""
         with self.quiet():
