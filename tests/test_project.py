@@ -24,6 +24,7 @@ FLOORS = {
     "kernels": 1,
     "convolve": 1,
     "networks": 1,
+    "pretrained": 1,
     "shortcuts": 1,
     "corrupt": 1,
     "strokes": 1,
@@ -37,6 +38,7 @@ FLOORS = {
     "explorers": 5,
     "exercises": 5,
     "selftest": 5,
+    "saving": 5,
 }
 PART_OF = {
     "chains": "attribution",
