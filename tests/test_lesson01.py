@@ -1,11 +1,15 @@
 """Lesson 01: plausible wrong answers and the hints they earn, and the claims its prose makes."""
 
+import io
+
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
+from PIL import Image
 
-from helpers import convolve, data
+from helpers import convolve, data, plots
 from helpers.exercises import check
+from helpers.plots import style
 
 VIEWS = {
     "image[4:11, 4:11]": True,
@@ -153,3 +157,16 @@ def test_mnist_is_as_its_story_says():
     assert (ink.max(axis=1) > 0).sum(axis=1).max() == 20
     assert ink.min() == 0
     assert ink.max() == 1
+
+
+def test_the_stored_photograph_keeps_its_colors_though_only_256_are_left():
+    flower = data.photo("flower")[::2, ::2]
+    picture = plots.images([flower, *flower.transpose(2, 0, 1)], side=2.2)
+
+    def blurred(png):
+        pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=float)
+        height, width = (n // 8 * 8 for n in pixels.shape[:2])
+        return pixels[:height, :width].reshape(height // 8, 8, width // 8, 8, 3).mean(axis=(1, 3))
+
+    apart = np.abs(blurred(style.png(picture.figure)) - blurred(style.png(picture.figure, fast=True)))
+    assert np.percentile(apart, 99) < 5  # of 255, over squares too small to see; bands would leave more than 8
