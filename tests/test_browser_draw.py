@@ -89,3 +89,7 @@ def test_what_is_drawn_stands_on_the_sheet(sheet, opened):
             break
         notebook.page.wait_for_timeout(50)
     assert [value > 128 for value in found] == [True, True, False, False]
+    notebook.picture(tool.element, "line")
+    beside, box = tool.element.query_selector("img").bounding_box(), canvas.bounding_box()
+    assert beside["x"] > box["x"] + box["width"], "on a page of 1280 pixels the picture stands beside the sheet"
+    assert abs(beside["y"] - box["y"]) < 40

@@ -25,7 +25,7 @@ LESSON.ask(
 
 LESSON.ask(
     "who-finds-it",
-    "For which method does the brightest pixel almost never lie inside the tag of 3×3 pixels?",
+    "Which method is worst at finding the tag: its brightest pixel lies inside the 3×3 pixels least often?",
     Option("Occlusion with a 3×3 mask", "There is one position in which this mask covers exactly the tag, and there "
            "the logit falls most."),
     Option("The plain gradient", "It looks like noise on a garment, but on the tag the network is far more sensitive "
@@ -40,9 +40,10 @@ LESSON.ask(
     "The reference network is right on 99 % of the upright digits. You turn them by 90°. What is left?",
     Option("Nearly all: convolution finds a pattern wherever it is", "Wherever, but not however: a filter that "
            "answers to horizontal strokes does not answer to vertical ones."),
-    Option("About 10 %, as by guessing", "Some digits survive: a 0 is a 0 in every position, and a 1 lying down has "
-           "only so many things to be mistaken for."),
-    Option("More than guessing, less than half", "Round digits survive, the others become something else.", right=True),
+    Option("About half", "A 0 survives every turn. But most digits lying on their side look like another digit, "
+           "or like none."),
+    Option("Less than a quarter", "A 0 stays a 0. Nearly all the others become something else: the network has never "
+           "seen a digit lie down.", right=True),
 )  # fmt: skip
 
 LESSON.ask(
