@@ -1,4 +1,4 @@
-"""Train the reference networks and store them with their cards: ``make checkpoints`` (about ten minutes on two cores).
+"""Train the reference networks and store them with their cards: ``make checkpoints`` (ten minutes on two quiet cores).
 
 A card says what the network was trained on, how, and how good it is; ``training.load_checkpoint`` checks the weights
 against it. Only the real data sets count: on the offline stand-in nothing is stored.
@@ -36,8 +36,21 @@ RECIPES: dict[str, dict[str, Any]] = {
             "each": True,
             "smooth": 0.05,
         },
+        # Then once more, as the clothes lie and with fewer units off: the last percent is in the details.
+        "then": {
+            "dropout": 0.2,
+            "epochs": 8,
+            "batch_size": 128,
+            "lr": 0.001,
+            "optimizer": "adam",
+            "weight_decay": 0.05,
+            "shift": 0,
+            "flip": True,
+            "each": True,
+            "smooth": 0.05,
+        },
         "seed": 0,
-        "least": 0.92,
+        "least": 0.926,
     },
 }
 
@@ -51,6 +64,10 @@ def make(name: str) -> float:
     torch.manual_seed(recipe["seed"])
     model = ConvNet(**recipe["network"])
     history = training.fit(model, images.train, images.test, seed=recipe["seed"], **recipe["fit"])
+    if "then" in recipe and not history.interrupted:
+        options = dict(recipe["then"])
+        model.classifier.dropout.p = options.pop("dropout")
+        history = training.fit(model, images.train, images.test, seed=recipe["seed"], **options)
     accuracy = training.accuracy(model, images.test)
     if history.interrupted or accuracy < recipe["least"]:
         sys.exit(
@@ -61,6 +78,7 @@ def make(name: str) -> float:
         "md5 of its files": {file: md5 for file, (_, md5) in SETS[name].files.items()},
         "test accuracy": round(accuracy, 4),
         "training": recipe["fit"],
+        **({"then": recipe["then"]} if "then" in recipe else {}),
         "precision": history.precision,
         "seed": recipe["seed"],
         "command": f"python tools/checkpoints.py {name}",
