@@ -1,6 +1,7 @@
 """Every picture of the series, in one style: a function here takes numbers, returns a ``Picture``, computes nothing."""
 
 from helpers.plots.charts import bars, confusion, curves, probabilities
+from helpers.plots.clouds import cloud
 from helpers.plots.diagrams import pancakes, rulers
 from helpers.plots.live import LiveCurves, history
 from helpers.plots.pictures import images, mosaic, numbers, overlay
@@ -11,6 +12,7 @@ __all__ = [
     "LiveCurves",
     "Picture",
     "bars",
+    "cloud",
     "confusion",
     "curves",
     "history",

@@ -1,0 +1,94 @@
+"""The neighbor explorer: who looks like whom, by pixels and by features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+from matplotlib.figure import Figure
+
+from helpers import features
+from helpers.explorers.base import Explorer
+from helpers.plots.style import BAD, GOOD, INK, as_array, figure, frame
+
+SHOWN = 7
+
+
+class NeighborExplorer(Explorer):
+    """A test image and its nearest neighbors in several spaces, one row for each.
+
+    Args:
+        spaces: name → (rows of the bank (N, D), rows of the queries (Q, D)).
+        bank: images of the bank, (N, H, W), and their labels, (N,).
+        queries: images to look up, (Q, H, W), and their labels, (Q,).
+        classes: names of the classes.
+        values: starting values of the controls.
+    """
+
+    alt = (
+        "Neighbor explorer: a test image and its seven nearest neighbors by pixels and by features; a neighbor of "
+        "another class has a red name."
+    )
+
+    def __init__(
+        self,
+        spaces: Mapping[str, tuple[np.ndarray, np.ndarray]],
+        bank: tuple[Any, Any],
+        queries: tuple[Any, Any],
+        classes: Sequence[str],
+        **values: Any,
+    ) -> None:
+        self.spaces, self.classes = dict(spaces), [str(name) for name in classes]
+        self._bank, self._bank_labels = as_array(bank[0]), as_array(bank[1])
+        self._queries, self._query_labels = as_array(queries[0]), as_array(queries[1])
+        self._bank = self._bank.reshape(len(self._bank), *self._bank.shape[-2:])
+        self._queries = self._queries.reshape(len(self._queries), *self._queries.shape[-2:])
+        for name, (rows, looked_up) in self.spaces.items():
+            if len(rows) != len(self._bank) or len(looked_up) != len(self._queries):
+                raise ValueError(f"Every image needs one row in the space {name!r}: {len(rows)} and {len(looked_up)}.")
+        super().__init__(**values)
+
+    def controls(self) -> Mapping[str, widgets.Widget]:
+        """The image and the metric."""
+        style = {"style": {"description_width": "56px"}}
+        return {
+            "image": widgets.IntSlider(max=len(self._queries) - 1, description="image", **style),
+            "metric": widgets.Dropdown(
+                options=[("L1", "l1"), ("MSE", "mse"), ("cosine", "cosine")],
+                value="mse",
+                description="metric",
+                **style,
+            ),
+        }
+
+    def build(self) -> Figure:
+        """One row of panels for each space, the query at the left."""
+        rows = len(self.spaces)
+        drawn = figure(9.4, 1.5 * rows + 0.1, layout=None)
+        width = 1 / (SHOWN + 2.1)
+        blank = np.zeros(self._bank.shape[1:])
+        self._panels, self._names = [], []
+        for r, name in enumerate(self.spaces):
+            bottom = 1 - (r + 1) / rows + 0.01
+            drawn.text(0.002, bottom + 0.4 / rows, name, fontsize=12, color=INK, va="center")
+            for c in range(SHOWN + 1):
+                axes = drawn.add_axes((0.125 + c * width * 0.97 + 0.012 * (c > 0), bottom, width * 0.9, 0.76 / rows))
+                self._panels.append(axes.imshow(blank, cmap="gray", vmin=0, vmax=1))
+                self._names.append(axes.set_title("", fontsize=11, pad=3))
+                frame(axes)
+        return drawn
+
+    def draw(self, image: int, metric: str) -> None:
+        """Look the image up in every space."""
+        truth = int(self._query_labels[image])
+        for r, (rows, looked_up) in enumerate(self.spaces.values()):
+            found = features.nearest(rows, looked_up[image : image + 1], SHOWN, metric).indices[0]
+            pictures = [self._queries[image], *self._bank[found]]
+            labels = [truth, *self._bank_labels[found]]
+            for c, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
+                at = r * (SHOWN + 1) + c
+                self._panels[at].set_data(picture)
+                self._names[at].set_text(self.classes[int(label)])
+                self._names[at].set_color(INK if c == 0 else (GOOD if label == truth else BAD))
