@@ -141,9 +141,8 @@ class ActivationBrowser(Explorer):
             "layer": widgets.ToggleButtons(
                 options=list(self._names),
                 tooltips=["×".join(map(str, shape)) for shape in self._shapes.values()],
-                description="layer",
-                style={"description_width": "60px", "button_width": "64px"},
-                layout=widgets.Layout(width="520px"),
+                style={"button_width": "64px"},
+                layout=widgets.Layout(width="auto"),
             ),
             "channel": widgets.IntSlider(0, 0, 0, description="channel", layout=long, **wide),
         }
@@ -157,7 +156,10 @@ class ActivationBrowser(Explorer):
         """Which image above, which map below it, and the picture."""
         row = widgets.Layout(flex_flow="row wrap", grid_gap="4px 18px", align_items="center")
         image = widgets.HBox([controls["digits"], controls["image"]], layout=row)
-        maps = widgets.HBox([controls["layer"], controls["channel"]], layout=row)
+        # ToggleButtons put a description of their own above themselves, where nothing else stands.
+        word = widgets.Label("layer", layout=widgets.Layout(width="56px", display="flex", justify_content="flex-end"))
+        layer = widgets.HBox([word, controls["layer"]])
+        maps = widgets.HBox([layer, controls["channel"]], layout=row)
         return widgets.VBox([image, maps, self.error, self.image])
 
     def _take_digits(self, change: Any) -> None:
