@@ -27,8 +27,8 @@ LESSON.ask(
     "PCA shows the cloud of features from its widest side, in two dimensions. Will the ten digits be cleanly apart?",
     Option("Yes: the network separates them with 99 %", "It does so in 128 dimensions. Two straight directions of them "
            "cannot hold ten groups apart."),
-    Option("Some have a region of their own, others overlap", "Better than the pixels, and still a flat photograph of a "
-           "thing with many dimensions.", right=True),
+    Option("Some have a region of their own, others overlap", "Better than the pixels, and still a flat photograph of "
+           "a thing with many dimensions.", right=True),
     Option("No: PCA does not know the labels, so it cannot sort", "It does not know them. But the features were "
            "already sorted by training, and the widest directions are those between classes."),
 )  # fmt: skip

@@ -80,8 +80,8 @@ def cloud(
         present = [i for i in range(len(classes)) if (numbers == i).any()]
         handles = [matplotlib.lines.Line2D([], [], marker="s", linestyle="", color=TEN[i % 10]) for i in present]
         columns = 10 if sum(len(str(classes[i])) for i in present) < 40 else 5  # long names take two rows
-        drawn.legend(handles, [str(classes[i]) for i in present], loc="outside lower center", ncols=columns, fontsize=10,
-                     handletextpad=0.1, columnspacing=0.9)  # fmt: skip
+        names = [str(classes[i]) for i in present]
+        drawn.legend(handles, names, loc="outside lower center", ncols=columns, fontsize=10, handletextpad=0.1)
         if title:
             drawn.suptitle(title, fontsize=14, color=INK)
     return Picture(drawn, alt or f"{title or 'Images as points of a map'}: {'; '.join(titles)}")
