@@ -230,7 +230,7 @@ def widgets() -> tuple[Mark, str]:
         return "mend", "The two halves of ipywidgets do not fit together: run `make lab`, then load this page again."
     if getattr(get_ipython(), "kernel", None) is None:
         return "note", "Installed. Whether a slider moves shows only in a notebook: open lesson 00."
-    return "ok", "Both halves of ipywidgets are here. The slider further down is the proof."
+    return "ok", "Both halves of ipywidgets are here. The tool in lesson 00 is the proof."
 
 
 def checkpoints() -> tuple[Mark, str]:

@@ -295,6 +295,10 @@ class Notebook:
                 "!lesson.panel().content.node.innerText.includes('Loading widget')", timeout=10_000
             )
 
+    def save(self) -> None:
+        """Save, as Ctrl+S does."""
+        self.page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+
     def complaints(self) -> list[str]:
         """What a reader would take for a failure: tracebacks, warnings, and widgets that are not shown."""
         found = []
@@ -355,14 +359,18 @@ class Notebook:
         SCREENSHOTS.mkdir(exist_ok=True)
         for old in SCREENSHOTS.glob(f"{stem}-{stage}-[0-9][0-9].png"):
             old.unlink()
-        top = 0
+        top, end = 0, 1
         # Cells out of view take an estimated height until they are drawn, so the end is asked for again each time.
-        while top == 0 or top < scroller.evaluate("e => e.scrollHeight") - 40:
+        while top < end - 40:
             scroller.evaluate("(e, top) => { e.scrollTop = top; }", top)
             self.page.wait_for_timeout(120)
             paths.append(SCREENSHOTS / f"{stem}-{stage}-{len(paths):02}.png")
             self.page.screenshot(path=paths[-1])
             top += height - 20
+            end = scroller.evaluate(
+                "e => lesson.cells().at(-1).node.getBoundingClientRect().bottom - e.getBoundingClientRect().top"
+                " + e.scrollTop"
+            )
         return paths
 
     def picture(self, element: ElementHandle, label: str) -> Path:

@@ -176,6 +176,19 @@ def test_a_tool_is_a_picture_before_the_notebook_runs_and_lives_after(toy, opene
     notebook.slices("light")
 
 
+def test_a_notebook_saved_while_its_tools_live_opens_with_their_pictures(toy, opened, lab):
+    """What a student saves today can be read tomorrow: the live view is not stored, and saving disturbs nothing."""
+    (lab.folder / "saved.ipynb").write_bytes((lab.folder / toy).read_bytes())
+    notebook = opened("saved.ipynb")
+    notebook.run_all()
+    notebook.save()
+    assert "widget-view" not in (lab.folder / "saved.ipynb").read_text()
+    (tool,) = notebook.tools()
+    moved, wrong = browser_tools.move_everything(notebook, tool)
+    assert (len(moved), wrong) == (7, [])
+    see_stored_pictures(opened("saved.ipynb"), [2])
+
+
 def test_a_value_that_cannot_be_drawn_is_explained_in_a_sentence(toy, opened):
     notebook = opened(toy)
     notebook.run_all()

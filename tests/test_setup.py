@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def project(tmp_path):
     """A copy of what set-up reads, in a folder with a space in its name."""
     copy = tmp_path / "a project"
-    for name in ("pyproject.toml", "constraints.txt", "jupyter/overrides.json", "tools/setup.py", "Makefile"):
+    read = ("pyproject.toml", "constraints.txt", "tools/setup.py", "Makefile")
+    for name in (*read, "jupyter/overrides.json", "jupyter/server.json"):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_bytes((ROOT / name).read_bytes())
     return copy
@@ -193,4 +194,6 @@ def test_the_cpu_build_comes_from_the_index_of_pytorch(project, monkeypatch):
     assert calls("") == []
     assert calls("default") == ["starts over", False]
     settings = json.loads((venv / "share/jupyter/lab/settings/overrides.json").read_text())
+    hook = json.loads((venv / "etc/jupyter/jupyter_config.json").read_text())
+    assert hook["ContentsManager"]["pre_save_hook"] == "helpers.saving.keep_pictures"
     assert settings["@jupyterlab/apputils-extension:notification"] == {"fetchNews": "false", "checkForUpdates": False}

@@ -17,7 +17,12 @@ import sys
 
 OLDEST = (3, 11)
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-INPUTS = ("pyproject.toml", "constraints.txt", "jupyter/overrides.json", "tools/setup.py")
+INPUTS = ("pyproject.toml", "constraints.txt", "jupyter/overrides.json", "jupyter/server.json", "tools/setup.py")
+# Files of jupyter/ and where Jupyter reads them, below .venv.
+SETTINGS = {
+    "overrides.json": "share/jupyter/lab/settings/overrides.json",
+    "server.json": "etc/jupyter/jupyter_config.json",
+}
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 # Free space to ask for: on Linux the environment takes 6.3 GB, of which 4.6 GB serve NVIDIA cards only, and pip needs
 # room of its own while it installs.
@@ -180,9 +185,9 @@ def setup(root, torch):
         install += ["--extra-index-url", CPU_INDEX]
     install += ["-e", ".[test]"]
     run(install, log)
-    settings = os.path.join(venv, "share", "jupyter", "lab", "settings")
-    os.makedirs(settings, exist_ok=True)
-    shutil.copyfile(os.path.join(root, "jupyter", "overrides.json"), os.path.join(settings, "overrides.json"))
+    for name, place in SETTINGS.items():
+        os.makedirs(os.path.dirname(os.path.join(venv, place)), exist_ok=True)
+        shutil.copyfile(os.path.join(root, "jupyter", name), os.path.join(venv, place))
     write_stamp(venv, torch, wanted)
 
 
