@@ -102,9 +102,12 @@ def lesson(number: str) -> Lesson:
     Raises:
         ValueError: if there is no such lesson.
     """
+    name = f"helpers.exercises.lesson{number}"
     try:
-        return importlib.import_module(f"helpers.exercises.lesson{number}").LESSON
+        return importlib.import_module(name).LESSON
     except ModuleNotFoundError as error:
+        if error.name != name:  # the lesson is there, a library that it needs is not
+            raise
         raise ValueError(f"There is no lesson {number!r}: lessons are '00' to '12'.") from error
 
 
