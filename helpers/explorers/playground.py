@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from helpers import convolve, data, kernels
-from helpers.explorers.base import Explorer
+from helpers.explorers.kept import KeptExplorer
 from helpers.plots.style import colormap, figure, frame, limit
 
 OWN = "your own"
@@ -27,7 +27,7 @@ def _gray_square(name: str) -> np.ndarray:
     return square.reshape(SIDE, step, SIDE, step).mean(axis=(1, 3))
 
 
-class KernelPlayground(Explorer):
+class KernelPlayground(KeptExplorer):
     """Nine editable weights, presets, stride, padding and pooling; original, filtered and pooled picture side by side.
 
     The response is drawn around zero: white is no response, red positive, blue negative.
@@ -98,7 +98,12 @@ class KernelPlayground(Explorer):
         bar = drawn.colorbar(self._artists[1], cax=drawn.add_axes((0.946, 0.1, 0.012, 0.68)))
         bar.set_ticks([-1, 0, 1], labels=["−", "0", "+"])
         bar.outline.set_visible(False)
+        frames = [spine for axes in self._axes for spine in axes.spines.values()]
+        self.moving = [*self._artists, *frames, *self._titles]
         return drawn
+
+    def still(self) -> None:
+        """Only the color bar stands still, whatever the controls say."""
 
     @property
     def kernel(self) -> np.ndarray:
