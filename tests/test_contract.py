@@ -178,6 +178,7 @@ SPOILED = {
     "heavy": ("metadata", stream("x" * 1_500_000)),
     "no slide type": ("slides", lambda nb: find(nb, "plots.show").metadata.pop("slideshow")),
     "lost slide": ("slides", lambda nb: find(nb, "plots.show").metadata.slideshow.update(slide_type="-")),
+    "code left out": ("slides", lambda nb: find(nb, "plots.show").metadata.slideshow.update(slide_type="skip")),
     "no notes": ("slides", drop("Ask")),
     "notes without a way out": ("slides", lambda nb: find(nb, "Ask").metadata.pop(maker.DECK)),
 }

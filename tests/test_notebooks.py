@@ -258,6 +258,8 @@ def slides(lesson):
     for index, (cell, kind) in enumerate(zip(lesson.cells, types, strict=True)):
         if kind not in SLIDE_TYPES:
             yield f"cell {index} has the slide type {kind!r}: choose among {sorted(SLIDE_TYPES)}"
+        if kind == "skip" and cell.cell_type == "code":
+            yield f"cell {index} is code that a slide show would leave out, and later cells need it: show it"
         if kind == "notes" and cell.cell_type != "markdown":
             yield f"cell {index}: presenter notes are markdown"
         if kind == "notes" and DECK not in cell.metadata:
