@@ -93,3 +93,12 @@ def test_what_is_drawn_stands_on_the_sheet(sheet, opened):
     beside, box = tool.element.query_selector("img").bounding_box(), canvas.bounding_box()
     assert beside["x"] > box["x"] + box["width"], "on a page of 1280 pixels the picture stands beside the sheet"
     assert abs(beside["y"] - box["y"]) < 40
+
+
+def test_every_control_around_the_sheet_changes_the_picture(sheet, opened):
+    notebook = opened(sheet)
+    notebook.run_all()
+    (tool,) = notebook.tools()
+    moved, wrong = browser_tools.move_everything(notebook, tool)
+    assert wrong == []
+    assert moved == ["example", "network", "thickness", "fill", "clear", "undo"]
