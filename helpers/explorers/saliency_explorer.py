@@ -147,7 +147,7 @@ class SaliencyExplorer(KeptExplorer):
             f"without the first {SHARE:.0%}: {self.classes[now]}, {chance:.0%}\nlogit of {name}: {after[chosen]:.1f}",
         )
         for title, text in zip(self._titles, texts, strict=True):
-            title.set_text(text.replace("-", "−"))
+            title.set_text(text.replace(" -", " −"))
 
     def _palette(self, signed: bool) -> None:
         self._map.set_cmap(colormap("response" if signed else "activation"))
