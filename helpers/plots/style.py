@@ -8,7 +8,9 @@ never negative, run from black at zero to bright. All four palettes are safe for
 from __future__ import annotations
 
 import io
+import struct
 import textwrap
+import zlib
 from typing import Any, Literal
 
 import matplotlib
@@ -91,12 +93,25 @@ def png(drawn: Figure, fast: bool = False) -> bytes:
 
 
 def png_of_pixels(pixels: Any) -> bytes:
-    """Colors (H, W, 4), bytes, as an opaque PNG, written as quickly as possible."""
-    height, width = pixels.shape[:2]
-    with io.BytesIO() as buffer:
-        drawn = Image.frombuffer("RGBA", (width, height), pixels, "raw", "RGBA", 0, 1)
-        drawn.convert("RGB").save(buffer, format="png", compress_level=1)
-        return buffer.getvalue()
+    """Colors (H, W, 4), bytes, as an opaque PNG, written as quickly as possible.
+
+    Every row is stored as its difference from the row above (the PNG filter "up"). Pictures of pixels are mostly
+    blocks, so the differences are mostly zeros, and zlib passes over zeros two to three times faster than Pillow's
+    search for the best filter of each row.
+    """
+    colors = np.asarray(pixels)[..., :3]
+    height, width = colors.shape[:2]
+    rows = np.empty((height, 1 + 3 * width), dtype=np.uint8)
+    rows[:, 0] = 2  # the filter's number
+    rows[0, 1:] = colors[0].reshape(-1)
+    np.subtract(colors[1:], colors[:-1], out=rows[1:, 1:].reshape(height - 1, width, 3))
+    parts = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows, 1)),
+        (b"IEND", b""),
+    )
+    chunks = (struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 class Picture:
