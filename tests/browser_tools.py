@@ -288,7 +288,7 @@ class Notebook:
         self.page.wait_for_function(
             "lesson.cells().every(c => c.model.type !== 'code' || c.model.executionState !== 'running')"
             " && lesson.panel().sessionContext.session.kernel.status === 'idle'",
-            timeout=60_000,
+            timeout=420_000,
         )
         with contextlib.suppress(TookTooLong):
             self.page.wait_for_function(
