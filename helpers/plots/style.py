@@ -99,12 +99,14 @@ def png_of_pixels(pixels: Any) -> bytes:
     blocks, so the differences are mostly zeros, and zlib passes over zeros two to three times faster than Pillow's
     search for the best filter of each row.
     """
-    colors = np.asarray(pixels)[..., :3]
-    height, width = colors.shape[:2]
+    height, width = np.shape(pixels)[:2]
+    drawn = Image.frombuffer("RGBA", (width, height), np.ascontiguousarray(pixels), "raw", "RGBA", 0, 1)
+    # Pillow drops the fourth color of each pixel eight times faster than NumPy skips it in a subtraction.
+    colors = np.asarray(drawn.convert("RGB")).reshape(height, 3 * width)
     rows = np.empty((height, 1 + 3 * width), dtype=np.uint8)
     rows[:, 0] = 2  # the filter's number
-    rows[0, 1:] = colors[0].reshape(-1)
-    np.subtract(colors[1:], colors[:-1], out=rows[1:, 1:].reshape(height - 1, width, 3))
+    rows[0, 1:] = colors[0]
+    np.subtract(colors[1:], colors[:-1], out=rows[1:, 1:])
     parts = (
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
         (b"IDAT", zlib.compress(rows, 1)),
