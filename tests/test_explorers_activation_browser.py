@@ -43,7 +43,7 @@ def test_it_opens_on_the_six_and_names_what_it_shows(browser):
 
 
 def test_every_control_changes_the_picture(browser):
-    for name, value in [("digits", "3"), ("image", 1), ("layer", "relu2"), ("channel", 9), ("layer", "conv1")]:
+    for name, value in [("digits", "3"), ("image", 0), ("layer", "relu2"), ("channel", 9), ("layer", "conv1")]:
         before = browser.image.value
         browser._controls[name].value = value
         assert browser.image.value != before, name
