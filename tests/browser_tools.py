@@ -95,6 +95,8 @@ def jupyterlab(home: Path, notebooks: Path | None = None) -> Iterator[Lab]:
     """
     folder = home / "notebooks"
     shutil.copytree(notebooks or ROOT / "notebooks", folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    # Lesson 06 draws the stored race, which lies beside the notebooks.
+    shutil.copytree(ROOT / "benchmarks" / "results", home / "benchmarks" / "results", dirs_exist_ok=True)
     places = {
         name: str(home / name.lower())
         for name in (
