@@ -6,13 +6,13 @@ The method of Zeiler & Fergus (2013), for every position of a square mask and al
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from helpers.incremental import incremental_logits
+from helpers.memory import keep_freed_memory
 from helpers.scores import Images, as_images, evaluating, logits_of
 
 
@@ -114,7 +114,7 @@ def occlusion(
     """
     if chunk is not None and (not isinstance(chunk, int) or chunk < 1):
         raise ValueError(f"chunk has to be a whole number of at least 1, not {chunk!r}.")
-    _keep_freed_memory()
+    keep_freed_memory()
     home = x.device if isinstance(x, Tensor) else torch.device("cpu")
     with evaluating(model), torch.no_grad():
         image = as_images(model, x, "CHW")
@@ -175,17 +175,6 @@ def _masked_logits(model: nn.Module, image: Tensor, fill: Tensor, boxes: Tensor,
         masked = torch.where(inside, fill, image)
         logits.append(logits_of(model, masked.to(memory_format=torch.channels_last)))
     return base[0], torch.cat(logits)
-
-
-@cache
-def _keep_freed_memory() -> None:
-    """Have the C library keep what is freed, once in a process.
-
-    By default it hands the memory of each layer's output back to the system and asks for it again for the next chunk,
-    which takes longer than the network. Freeing one block of just under 32 MB raises its limit (glibc; harmless
-    elsewhere).
-    """
-    torch.empty(31 << 20, dtype=torch.uint8)
 
 
 def _windows(tops: list[int], lefts: list[int], size: int, shape: tuple[int, int]) -> Tensor:

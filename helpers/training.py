@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from helpers.checkpoints import card, load_checkpoint, save_checkpoint
 from helpers.data import Split, _as_tensor
 from helpers.history import Diverged, Epoch, History
+from helpers.memory import keep_freed_memory
 
 __all__ = [
     "Diverged",
@@ -224,6 +225,7 @@ def fit(
     _check(model, images, labels)
     device = best_device() if device == "auto" else device
     kind = torch.device(device).type
+    keep_freed_memory()
     half = fast and fast_bfloat16(kind)
     layout = torch.channels_last if fast else torch.contiguous_format
     model.to(device).to(memory_format=layout).train()

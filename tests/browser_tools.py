@@ -201,6 +201,16 @@ window.lesson = {
     });
     watcher.observe(box, {subtree: true, childList: true, attributes: true, attributeFilter: ['src']});
   }),
+  // How many new pictures a box shows, decoded, while it plays for so many milliseconds.
+  frames: (box, ms) => new Promise(done => {
+    let count = 0;
+    const watcher = new MutationObserver(async records => {
+      const image = records.map(r => r.target).find(n => n.tagName === 'IMG' && n.src);
+      if (image) { try { await image.decode(); count++; } catch { /* replaced before it was decoded */ } }
+    });
+    watcher.observe(box, {subtree: true, attributes: true, attributeFilter: ['src']});
+    setTimeout(() => { watcher.disconnect(); done(count); }, ms);
+  }),
   execute: async code => {
     const kernel = lesson.panel().sessionContext.session.kernel;
     const future = kernel.requestExecute({code, silent: false, store_history: false});

@@ -10,7 +10,8 @@ from torch import nn
 
 from helpers import data, training
 from helpers.activations import activations
-from helpers.explorers.activation_browser import MARK, ActivationBrowser, Pixels
+from helpers.explorers.activation_browser import MARK, ActivationBrowser
+from helpers.explorers.pixels import Pixels
 from helpers.networks import ConvNet
 from helpers.plots.style import png
 

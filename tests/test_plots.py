@@ -538,6 +538,17 @@ def test_live_curves_do_nothing_in_a_script():
     live.close(record())
 
 
+class Clock:
+    """A clock that moves when it is told to, in the place of the module `time`."""
+
+    def __init__(self, monkeypatch):
+        self.now = 0.0
+        monkeypatch.setattr("helpers.plots.live.time", self)
+
+    def perf_counter(self):
+        return self.now
+
+
 def test_live_curves_update_one_display_in_place(monkeypatch):
     import IPython
     import IPython.display
@@ -554,9 +565,11 @@ def test_live_curves_update_one_display_in_place(monkeypatch):
 
     monkeypatch.setattr(IPython, "get_ipython", lambda: object())
     monkeypatch.setattr(IPython.display, "display", display)
-    live = plots.LiveCurves(every=0)
+    live = plots.LiveCurves()
+    clock = Clock(monkeypatch)
     for steps in (5, 10, 20):
         live(record(steps))
+        clock.now += 1
     live.close(record(40))
     assert [what for what, _ in shown] == ["display", "update", "update", "update"]
     assert all(isinstance(picture, Picture) for _, picture in shown)
@@ -576,6 +589,26 @@ def test_live_curves_keep_their_pace(monkeypatch):
     for steps in range(5, 30):
         live(record(steps))
     assert len(shown) == 1
+
+
+def test_live_curves_leave_most_of_a_slow_computer_to_the_training(monkeypatch):
+    import IPython
+    import IPython.display
+
+    clock, drawn = Clock(monkeypatch), []
+
+    def display(picture, display_id):
+        clock.now += 3
+        drawn.append(clock.now)
+
+    monkeypatch.setattr(IPython, "get_ipython", lambda: object())
+    monkeypatch.setattr(IPython.display, "display", display)
+    live = plots.LiveCurves(every=0.5)
+    for _ in range(300):
+        live(record(2))
+        clock.now += 0.1
+    assert 2 <= len(drawn) <= 5
+    assert 3 * len(drawn) <= 0.3 * clock.now, "at most a fifth, but for the first picture"
 
 
 def test_the_bytes_of_a_bundle_can_be_embedded():

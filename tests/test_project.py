@@ -22,6 +22,7 @@ CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 FLOORS = {
     "data": 1,
     "kernels": 1,
+    "memory": 1,
     "convolve": 1,
     "networks": 1,
     "pretrained": 1,

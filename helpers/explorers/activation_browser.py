@@ -9,25 +9,25 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 import torch
-from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
 from helpers import data, training
 from helpers.activations import activations
-from helpers.explorers.base import Explorer
+from helpers.explorers.kept import KeptExplorer
+from helpers.explorers.pixels import Pixels, paint, screen_colors
 from helpers.geometry import ReceptiveField, receptive_field
 from helpers.networks import layer_table
 from helpers.plots.pictures import tile
-from helpers.plots.style import FAINT, Kind, colormap, figure, frame, limit, png_of_pixels
+from helpers.plots.style import FAINT, Kind, figure, frame, limit
 
 ALL, OWN = "all", "your own"
 SAMPLE = 100  # images whose strongest response sets the color scale of a layer
 MARK = "#00b4d8"  # stands out on gray, on black-to-yellow and on blue-to-red alike
 
 
-class ActivationBrowser(Explorer):
+class ActivationBrowser(KeptExplorer):
     """Image, layer and channel; the image beside all maps of the layer, one map enlarged, and the patch it answers to.
 
     Convolutions are drawn before the ReLU, signed around zero; all later layers from black (zero) up. A scale belongs
@@ -208,27 +208,14 @@ class ActivationBrowser(Explorer):
         self._ends = [bar.text(1.5, y, "", **place) for y in (0.0, 0.5, 1.0)]
         self._said = drawn.text(7.14 / wide, 1.0 / high, "", fontsize=10, va="top", linespacing=1.35)
         framed = [p.axes for p in (self._image, self._map, self._patch, self._weights)]
-        self._moving = [self._image, self._sheet, self._map, self._patch, self._weights, self._bar]
-        self._moving += [spine for axes in framed for spine in axes.spines.values()]
-        self._moving += [*self._boxes, *self._titles, self._said]
-        self._still: tuple[str, Any] | None = None
+        self.moving = [self._image, self._sheet, self._map, self._patch, self._weights, self._bar]
+        self.moving += [spine for axes in framed for spine in axes.spines.values()]
+        self.moving += [*self._boxes, self._titles[0], self._titles[2], self._said]
         return drawn
 
-    def render(self) -> bytes:
-        """Draw only what moves, over a kept picture of what stands still while the layer is the same."""
-        canvas, layer = self.figure.canvas, self._sliders["layer"].value
-        if self._still is None or self._still[0] != layer:
-            for artist in self._moving:
-                artist.set_animated(True)
-            canvas.draw()
-            self._still = (layer, canvas.copy_from_bbox(self.figure.bbox))
-            for artist in self._moving:
-                artist.set_animated(False)
-        canvas.restore_region(self._still[1])
-        for artist in self._moving:
-            if artist.axes is None or artist.axes.get_visible():
-                self.figure.draw_artist(artist)
-        return png_of_pixels(canvas.buffer_rgba())
+    def still(self) -> str:
+        """Only the layer changes what stands still."""
+        return self._sliders["layer"].value
 
     def _look(self, digits: str, index: int) -> None:
         """Send the image through the network, unless it is the one of the last redraw."""
@@ -254,9 +241,9 @@ class ActivationBrowser(Explorer):
         sheet = tile(maps, columns)
         unit = max(sheet.shape)
 
-        self._image.set_data(_pixels(self._x[0].numpy()))
-        self._sheet.set_data(_paint(sheet, kind, top))
-        self._map.set_data(_paint(one, kind, top))
+        self._image.set_data(screen_colors(self._x[0].numpy()))
+        self._sheet.set_data(paint(sheet, kind, top))
+        self._map.set_data(paint(one, kind, top))
         self._draw_filter(layer, channel)
 
         y, x = divmod(channel, columns)
@@ -266,7 +253,7 @@ class ActivationBrowser(Explorer):
             text.set_y((row * (height + 1) + height / 2) / unit)
 
         ramp = np.linspace(1, -1 if kind == "response" else 0, 256)[:, None]
-        self._bar.set_data(_paint(ramp * top, kind, top), stretch=True)
+        self._bar.set_data(paint(ramp * top, kind, top), stretch=True)
         for text, part in zip(self._ends, (-1, 0, 1) if kind == "response" else (0, 0.5, 1), strict=True):
             text.set_text(("≥" if part == 1 else "") + f"{part * top:.2g}".replace("-", "−"))
 
@@ -296,7 +283,7 @@ class ActivationBrowser(Explorer):
         tall, broad = self._x.shape[2:]
         seen = (columns.stop - columns.start, rows.stop - rows.start)
         self._boxes[0].set_bounds(columns.start / broad, rows.start / tall, seen[0] / broad, seen[1] / tall)
-        self._patch.set_data(_pixels(self._x[0, :, rows, columns].numpy()))
+        self._patch.set_data(screen_colors(self._x[0, :, rows, columns].numpy()))
         value = one[row, column]
         self._said.set_text(
             f"strongest: {value:.2f} in row {row}, column {column}\nit sees {seen[1]}×{seen[0]} pixels · {on}"
@@ -310,7 +297,7 @@ class ActivationBrowser(Explorer):
             return
         own = weights[channel].numpy()
         grid = own[0] if len(own) == 1 else tile(own, _columns(len(own)))
-        self._weights.set_data(_paint(grid, "weights", limit([own])))
+        self._weights.set_data(paint(grid, "weights", limit([own])))
 
 
 @contextlib.contextmanager
@@ -341,51 +328,3 @@ def _batch(images: Any, name: str, channels: int = 1) -> Tensor:
     if array.dtype.kind not in "fiub" or not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
         raise ValueError(f"{name} must hold numbers from 0 (black) to 1 (white); divide bytes by 255.")
     return torch.as_tensor(np.ascontiguousarray(array, dtype=np.float32))
-
-
-class Pixels(Artist):
-    """An image in the upper left of its axes, as large as fits; without slow resampling."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.set_zorder(0)
-        self._data, self._stretch = np.zeros((1, 1, 4), np.uint8), False
-
-    def set_data(self, pixels: np.ndarray, stretch: bool = False) -> None:
-        """Take colors (H, W, 4), bytes; ``stretch`` fills the axes without keeping the pixels square."""
-        self._data, self._stretch = pixels, stretch
-
-    def draw(self, renderer: Any) -> None:
-        """Repeat every pixel as often as its square on the screen demands, and copy the result into the figure."""
-        left, bottom, right, top = (round(v) for v in self.axes.bbox.extents)
-        height, width = self._data.shape[:2]
-        scale = ((top - bottom) / height, (right - left) / width)
-        tall, wide = scale if self._stretch else (min(scale), min(scale))
-        rows = (np.arange(round(height * tall)) / tall).astype(int)
-        columns = (np.arange(round(width * wide)) / wide).astype(int)
-        whole = np.ascontiguousarray(self._data).view(np.uint32)[..., 0]  # one number for a pixel's four bytes
-        shown = whole[:, columns.clip(max=width - 1)][rows[::-1].clip(max=height - 1)]
-        gc = renderer.new_gc()
-        renderer.draw_image(gc, left, top - len(rows), shown.view(np.uint8).reshape(*shown.shape, 4))
-        gc.restore()
-
-
-_COLORS: dict[str, np.ndarray] = {}
-
-
-def _paint(values: np.ndarray, kind: Kind, top: float) -> np.ndarray:
-    """Colors (H, W, 4) of numbers; NaN is white. Coloring few numbers is cheaper than coloring many screen pixels."""
-    if kind not in _COLORS:
-        colors = colormap(kind)(np.linspace(0, 1, 255), bytes=True)
-        _COLORS[kind] = np.vstack([colors, [[255, 255, 255, 255]]]).astype(np.uint8)
-    part = values / top if kind == "activation" else (values / top + 1) / 2
-    index = np.where(np.isnan(part), 255, np.clip(part, 0, 1) * 254 + 0.5)
-    return _COLORS[kind][index.astype(np.uint8)]
-
-
-def _pixels(image: np.ndarray) -> np.ndarray:
-    """Screen colors (H, W, 4) of an image (C, H, W) in [0, 1]."""
-    color = np.broadcast_to(image[:1], (3, *image.shape[1:])) if len(image) != 3 else image
-    shown = np.full((*image.shape[1:], 4), 255, np.uint8)
-    shown[..., :3] = np.moveaxis(color, 0, 2) * 255 + 0.5
-    return shown

@@ -11,15 +11,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from helpers.explorers.base import Explorer
-from helpers.plots.style import DPI, FAINT, INK, RC, SHARPNESS, as_array, figure, png_of_pixels
+from helpers.explorers.kept import KeptExplorer
+from helpers.plots.style import DPI, FAINT, INK, RC, SHARPNESS, as_array, figure
 
 ORDERS = ("most sure first", "least sure first")
 COLUMNS, ROWS = 6, 4
 MARK = "#0072B2"
 
 
-class ConfusionBrowser(Explorer):
+class ConfusionBrowser(KeptExplorer):
     """The confusion matrix beside the images of one of its cells, each with the probability of the answer it got.
 
     Two menus choose the cell: the true class (row) and what the network says (column). In a running notebook a click
@@ -146,24 +146,8 @@ class ConfusionBrowser(Explorer):
             self._pictures.append(panel.imshow(blank, cmap="gray", vmin=0, vmax=1))
             middle = ((place[0] + 0.47 * step) / wide, (place[1] - 0.03) / high)
             self._captions.append(drawn.text(*middle, "", fontsize=9, ha="center", va="top"))
-        self._moving = [self._frame, self._title, self._note, *self._pictures, *self._captions]
-        self._still: Any = None
+        self.moving = [self._frame, self._title, self._note, *self._pictures, *self._captions]
         return drawn
-
-    def render(self) -> bytes:
-        """Draw the images and the frame over a kept picture of the matrix."""
-        canvas = self.figure.canvas
-        if self._still is None:
-            for artist in self._moving:
-                artist.set_animated(True)
-            canvas.draw()
-            self._still = canvas.copy_from_bbox(self.figure.bbox)
-            for artist in self._moving:
-                artist.set_animated(False)
-        canvas.restore_region(self._still)
-        for artist in self._moving:
-            self.figure.draw_artist(artist)
-        return png_of_pixels(canvas.buffer_rgba())
 
     def draw(self, truth: str, said: str, order: str) -> None:
         """Frame the cell and lay out its images."""

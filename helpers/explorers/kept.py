@@ -14,8 +14,8 @@ from helpers.plots.style import png_of_pixels
 class KeptExplorer(Explorer):
     """An explorer fast enough to be played: a step of a slider draws a few artists instead of the whole figure.
 
-    A tool fills ``moving`` in its ``build`` with the artists that a step may change, back to front, and says in
-    :meth:`still` what the rest of the figure depends on.
+    A tool fills ``moving`` in its ``build`` with the artists that a step may change, back to front. If the rest of its
+    figure is not always the same, :meth:`still` says what it depends on.
     """
 
     moving: list[Artist]
@@ -23,7 +23,7 @@ class KeptExplorer(Explorer):
 
     def still(self) -> Hashable:
         """What everything that is not in ``moving`` depends on: when it changes, the whole figure is drawn once."""
-        raise NotImplementedError
+        return None
 
     def render(self) -> bytes:
         """Draw what moves over the kept picture of all the rest."""

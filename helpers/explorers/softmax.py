@@ -9,8 +9,8 @@ import ipywidgets as widgets
 import numpy as np
 from matplotlib.figure import Figure
 
-from helpers.explorers.base import Explorer
-from helpers.plots.style import BAD, COLORS, FAINT, INK, figure, png_of_pixels
+from helpers.explorers.kept import KeptExplorer
+from helpers.plots.style import BAD, COLORS, FAINT, INK, figure
 
 EXAMPLES = {
     "sure: a 7": (-3.1, -0.4, 1.2, 2.0, -4.8, -2.9, -8.0, 9.6, -1.5, 2.2),
@@ -19,7 +19,7 @@ EXAMPLES = {
 }
 
 
-class SoftmaxTemperature(Explorer):
+class SoftmaxTemperature(KeptExplorer):
     """Logits, their exponentials, and the exponentials divided by their sum, side by side for every class.
 
     Computed in float32, as in the network, so that leaving out "subtract the largest" shows why nobody does.
@@ -108,25 +108,9 @@ class SoftmaxTemperature(Explorer):
             for y, name in enumerate(self.classes)
         ]
         self._said = [axes.text(0, -0.085, "", transform=axes.transAxes, fontsize=11) for axes in drawn.axes[1:]]
-        self._moving = [a for group in (*self._bars, *self._numbers) for a in group]
-        self._moving += [*self._titles, *self._names, *self._said]
-        self._still: Any = None
+        self.moving = [a for group in (*self._bars, *self._numbers) for a in group]
+        self.moving += [*self._titles, *self._names, *self._said]
         return drawn
-
-    def render(self) -> bytes:
-        """Draw bars and numbers over a kept picture of the rest."""
-        canvas = self.figure.canvas
-        if self._still is None:
-            for artist in self._moving:
-                artist.set_animated(True)
-            canvas.draw()
-            self._still = canvas.copy_from_bbox(self.figure.bbox)
-            for artist in self._moving:
-                artist.set_animated(False)
-        canvas.restore_region(self._still)
-        for artist in self._moving:
-            self.figure.draw_artist(artist)
-        return png_of_pixels(canvas.buffer_rgba())
 
     def compute(
         self, example: str, temperature: float, shift: float, raised: str, by: float, safe: bool

@@ -102,7 +102,7 @@ class WindowStepper(KeptExplorer):
         position.layout.width = "420px"
         back = widgets.Button(icon="step-backward", layout=button, tooltip="one step back")
         forward = widgets.Button(icon="step-forward", layout=button, tooltip="one step forward")
-        pace = [("2 a second", 500), ("5 a second", 200), ("10 a second", 100)]
+        pace = [("2 a second", 500), ("5 a second", 200), ("10 a second", 100), ("15 a second", 64)]
         speed = widgets.Dropdown(options=pace, value=100, layout=widgets.Layout(width="120px"))
         shape = {
             "image": widgets.Dropdown(options=list(self.images), description="image", **wide),
