@@ -203,12 +203,13 @@ def tile(maps: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
 
 
 def number(axes: Axes, maps: np.ndarray, columns: int, zoom: int, light: bool) -> None:
-    """Write each map's number into its upper left corner."""
+    """Write each map's number into its upper left corner, with a rim that keeps it legible on any pixel."""
+    rim = [withStroke(linewidth=1.6, foreground=INK if light else "white")]
     height, width = (zoom * n for n in maps.shape[1:])
     for i in range(len(maps)):
         y, x = i // columns * (height + 1), i % columns * (width + 1)
         color = "white" if light else INK
-        axes.text(x, y, f"{i}", color=color, fontsize=8, va="top", ha="left", alpha=0.85)
+        axes.text(x, y, f"{i}", color=color, fontsize=8, va="top", ha="left", path_effects=rim)
 
 
 def numbers(
