@@ -26,7 +26,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "fashion": {
         "network": {"dropout": 0.4},
         "fit": {
-            "epochs": 30,
+            "epochs": 42,
             "batch_size": 128,
             "lr": 0.003,
             "optimizer": "adam",
@@ -50,7 +50,7 @@ RECIPES: dict[str, dict[str, Any]] = {
             "smooth": 0.05,
         },
         "seed": 0,
-        "least": 0.926,
+        "least": 0.93,
     },
 }
 
