@@ -101,10 +101,6 @@ class TurnDigit(KeptExplorer):
         self.moving = [self._image, *self._titles, *bars, *self._curves, self._now]
         return drawn
 
-    def still(self) -> Hashable:
-        """The rest never changes."""
-        return None
-
     def draw(self, image: int, angle: int, scale: float, right: int, down: int, noise: float) -> None:
         """Change the image, ask the networks; the curves are computed anew unless only the angle has changed."""
         one, truth = self.pictures[image : image + 1], int(self.labels[image])
