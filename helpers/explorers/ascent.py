@@ -37,7 +37,7 @@ class AscentExplorer(Explorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Rule, step (with play and pause) and class."""
-        style = {"style": {"description_width": "48px"}}
+        style = {"style": {"description_width": "64px"}}
         play = widgets.Play(max=self._last, interval=120, show_repeat=False)
         slider = widgets.IntSlider(max=self._last, description="frame", **style)
         widgets.jslink((play, "value"), (slider, "value"))

@@ -170,7 +170,7 @@ class FilterRecovery(KeptExplorer):
             _show(artist, np.clip(response / scale, -1, 1))
         names = [
             "target",
-            f"learned, {step:,} steps",
+            f"learned, {step:,} {'step' if step == 1 else 'steps'}",
             "difference",
             "an image",
             "responses, target",

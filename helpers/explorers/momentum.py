@@ -80,7 +80,7 @@ class MomentumExplorer(Explorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Momentum β, learning rate, and the number of steps taken."""
-        wide = {"style": {"description_width": "86px"}, "layout": widgets.Layout(width="320px")}
+        wide = {"style": {"description_width": "100px"}, "layout": widgets.Layout(width="320px")}
         rates = [0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.12, 0.13, 0.15, 0.2]
         return {
             "beta": widgets.FloatSlider(value=0.9, min=0, max=0.99, step=0.01, description="momentum β", **wide),
