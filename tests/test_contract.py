@@ -168,7 +168,7 @@ SPOILED = {
     "error": ("clean_outputs", out(nbformat.v4.new_output("error", ename="E", evalue="e", traceback=[]))),
     "warning": ("clean_outputs", stream("UserWarning: hm", "stderr")),
     "address": ("clean_outputs", stream("<Thing at 0x7f3a>")),
-    "path": ("clean_outputs", stream("saved to /home/ada/x.png")),
+    "path": ("clean_outputs", stream("saved to /Users/ada/x.png")),
     "windows path": ("clean_outputs", stream(r"saved to C:\Users\ada")),
     "live widget": ("clean_outputs", out(nbformat.v4.new_output("display_data", data={maker.WIDGET_VIEW: {}}))),
     "widget state": ("metadata", lambda nb: nb.metadata.update(widgets={})),

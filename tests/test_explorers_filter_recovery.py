@@ -73,9 +73,11 @@ def numbers(tool, grid):
 
 def test_the_tool_starts_at_the_end_with_the_filter_recovered():
     tool = FilterRecovery(target="sobel y")
-    wanted, learned = (np.array([float(n.replace("−", "-")) for n in numbers(tool, grid)]) for grid in (0, 1))
-    np.testing.assert_allclose(learned, wanted, atol=0.001 if data.load("mnist").real else 0.015)
-    assert set(numbers(tool, 2)) <= {"0.00", "0.01", "−0.01"}
+    if data.load("mnist").real:
+        assert numbers(tool, 0) == numbers(tool, 1)
+        assert set(numbers(tool, 2)) == {"0.00"}
+    else:  # the smooth stand-in gets within a hundredth
+        assert set(numbers(tool, 2)) <= {"0.00", "0.01", "−0.01"}
 
 
 def test_every_step_shows_its_filter():

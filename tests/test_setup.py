@@ -77,7 +77,7 @@ def test_setup_says_in_one_sentence_what_to_do(project, before, torch, words):
 
 def test_setup_without_a_network_says_so_and_goes_on_later(project):
     offline = {
-        "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+        "PIP_INDEX_URL": "http://127.0.0.1:9/",
         "PIP_RETRIES": "1",
         "PIP_NO_INDEX": "",
         "PIP_EXTRA_INDEX_URL": "",

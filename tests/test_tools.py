@@ -71,7 +71,7 @@ def test_cleaning_twice_changes_nothing(tmp_path):
         (stream("UserWarning: hm", "stderr"), "stderr"),
         (nbformat.v4.new_output("error", ename="ValueError", evalue="no", traceback=[]), "ValueError"),
         (stream(f"read from {ROOT}/data"), "path"),
-        (display({"text/html": "<b>/home/ada/data</b>"}), "path"),
+        (display({"text/html": "<b>/Users/ada/data</b>"}), "path"),
     ],
 )
 def test_what_must_not_be_stored_is_found(output, word):
