@@ -28,7 +28,8 @@ print(faults())
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries manage memory in their own ways")
 def test_freed_memory_is_used_again_instead_of_asked_for_anew():
-    """Left alone, about every second process asks for all of it anew, 184,000 pages; so three are tried."""
-    for _ in range(3):
-        said = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, cwd=ROOT)
-        assert int(said.stdout) < 2000
+    """Left alone, about every second process asks for all of it anew, 184,000 pages; so five are tried."""
+    command = [sys.executable, "-c", PROGRAM]
+    tried = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(5)]
+    pages = [int(process.communicate()[0]) for process in tried]
+    assert max(pages) < 2000
