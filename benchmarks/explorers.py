@@ -2,9 +2,10 @@
 
 The rival is `ipywidgets.interact` around a function that makes a new figure of the same tool each time: what a
 notebook does without a base class. Both stand in the same page and are measured in turns. Then the window stepper
-plays, and the pictures that the page has decoded are counted.
+plays, and the pictures that the page has decoded are counted; and a mouse draws a digit, timed from its last move, and
+from its release, to the picture that knows of it (the rival of that tool is in `draw.py`).
 
-Prints Markdown tables: medians in milliseconds and the rival's divided by ours, and frames a second.
+Prints Markdown tables: medians in milliseconds and the rival's divided by ours, frames a second, and the drawing.
 """
 
 import argparse
@@ -71,6 +72,8 @@ TOOLS = (
     Tool("saliency explorer", "saliency_explorer", "SaliencyExplorer(model, *shown)", ("image",), 100, DIGITS),
 )
 STEPPER = "from helpers.explorers.window_stepper import WindowStepper\nWindowStepper(position=0, speed=64)"
+SHEET = "from helpers.explorers.draw import DrawDigit\nDrawDigit()"
+DRAWN = 150  # milliseconds, the most from the pen to the picture
 FRAMES = 10  # a second, the least at which the stepper has to play; its quickest pace asks for 15
 
 RIVAL = """
@@ -146,6 +149,36 @@ def frames(browser, lab, seconds=6):
         notebook.close()
 
 
+def drawing(browser, lab, strokes):
+    """Milliseconds from a move of the mouse, and from its release, to the picture, for a zigzag of so many strokes."""
+    notebook = run(browser, lab, [SHEET])
+    times = {"mousemove": [], "mouseup": []}
+    try:
+        page, mouse = notebook.page, notebook.page.mouse
+        box = page.wait_for_selector(".explorer")
+        sheet = page.wait_for_selector(".draw-sheet").bounding_box()
+
+        def at(x, y):
+            return sheet["x"] + x * sheet["width"], sheet["y"] + y * sheet["height"]
+
+        def timed(kind, act):
+            box.evaluate("(box, kind) => { window.waiting = lesson.latency(box, kind); }", kind)
+            act()
+            times[kind].append(page.evaluate("window.waiting"))
+            page.wait_for_timeout(300)  # longer than the tool rests between two pictures
+
+        for i in range(strokes):
+            y = 0.15 + 0.7 * i / strokes
+            mouse.move(*at(0.2, y))
+            mouse.down()
+            page.wait_for_timeout(300)
+            timed("mousemove", lambda y=y: mouse.move(*at(0.8, y + 0.03)))
+            timed("mouseup", mouse.up)
+        return {kind: values[3:] for kind, values in times.items()}  # the first ones warm up
+    finally:
+        notebook.close()
+
+
 def main():
     """Measure every tool and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -168,7 +201,11 @@ def main():
                 slow += [f"{tool.name}, {slider}"] * (ours >= tool.bar)
             played = frames(browser, lab)
             slow += ["window stepper"] * (played < FRAMES)
-    print(f"\nMedian of {options.presses} presses. The window stepper plays {played:.1f} pictures a second.", end=" ")
+            drawn = drawing(browser, lab, options.presses + 3)
+            slow += [f"drawing, {kind}" for kind, values in drawn.items() if statistics.median(values) >= DRAWN]
+    print(f"\nMedian of {options.presses} presses. The window stepper plays {played:.1f} pictures a second.")
+    for kind, values in drawn.items():
+        print(f"Drawing, {kind} to picture: {statistics.median(values):.0f} ms, slowest {max(values):.0f} ms.")
     sys.exit(f"Too slow: {', '.join(slow)}." if slow else None)
 
 

@@ -26,7 +26,8 @@ from helpers import data, training
 from helpers.networks import ConvNet
 
 STORED = Path(__file__).resolve().parent / "results" / "training.json"
-TEXTBOOK, PLAIN, FIT, FIT32 = "textbook loop", "ConvNet, plain loop", "fit", "fit without bfloat16"
+TEXTBOOK, PLAIN, FIT = "textbook loop", "ConvNet, plain loop", "fit"
+LARGE, LARGE32 = "fit, large batches", "the same without bfloat16"
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,11 @@ class Rung:
     half: bool = False
     optimizer: str = "adadelta"
     batch: int = 64
-    fit: bool = False
+    fit: dict | None = None  # what is asked of `fit` besides the size of a batch; None: a loop written out
 
 
 LAST = torch.channels_last
+ADAMW = {"optimizer": "adam", "lr": 0.02, "weight_decay": 0.02}
 LADDER = (
     Rung(TEXTBOOK, "one image at a time through a DataLoader", loader=True, network="textbook"),
     Rung("data in memory", "the whole set is one tensor, made once", network="textbook"),
@@ -52,8 +54,9 @@ LADDER = (
     Rung("channels last", "the channels of a pixel lie side by side in memory", layout=LAST),
     Rung("bfloat16", "products of 16-bit numbers, where the processor has them", layout=LAST, half=True),
     Rung("one cycle", "a learning rate that rises and falls once", layout=LAST, half=True, optimizer="one cycle"),
-    Rung(FIT, "batches of 32, each moved by a pixel", layout=LAST, half=True, batch=32, fit=True),
-    Rung(FIT32, "the same in float32: what is left without 16-bit products", layout=LAST, batch=32, fit=True),
+    Rung(FIT, "batches of 32, each moved by a pixel", layout=LAST, half=True, batch=32, fit={}),
+    Rung(LARGE, "AdamW and batches of 128: a quarter of the steps", layout=LAST, half=True, batch=128, fit=ADAMW),
+    Rung(LARGE32, "in float32: what is left without 16-bit products", layout=LAST, batch=128, fit=ADAMW),
 )
 
 
@@ -163,14 +166,15 @@ def tested(rung, model, digits):
 
 
 def fitted(rung, digits, seed, most, target):
-    """Train with `fit` as lessons call it: one epoch; if that is not enough two, and all the time counts."""
+    """Train with `fit`: one epoch; if that is not enough two, and all the time counts."""
     seconds, spent, steps = 0.0, 0, 0
     half = contextlib.nullcontext() if rung.half else mock.patch.object(training, "fast_bfloat16", return_value=False)
     for epochs in range(1, most + 1):
         torch.manual_seed(seed)
         model = ConvNet()
         with half:
-            history = training.fit(model, digits.train, epochs=epochs, seed=seed, device="cpu", bar=False)
+            asked = {"epochs": epochs, "batch_size": rung.batch, "seed": seed, "device": "cpu", "bar": False}
+            history = training.fit(model, digits.train, **asked, **rung.fit)
         seconds, spent, steps = seconds + history.seconds, spent + epochs, steps + len(history.losses)
         if (right := training.accuracy(model, digits.test)) >= target:
             break
@@ -202,14 +206,14 @@ def textbook_samples(count):
 def measure(digits, samples, rounds, most, target, ladder=LADDER):
     """Every rung in every round, one after the other; the order turns around from round to round."""
     bfloat16 = training.fast_bfloat16("cpu")
-    ladder = [rung for rung in ladder if bfloat16 or rung.name not in ("bfloat16", FIT32)]
+    ladder = [rung for rung in ladder if bfloat16 or rung.name not in ("bfloat16", LARGE32)]
     results = {rung.name: Result(rung.name, rung.change) for rung in ladder}
     for seed in range(rounds):
         for rung in ladder if seed % 2 == 0 else ladder[::-1]:
             if not bfloat16 and rung.half:
                 rung = replace(rung, half=False)
-            run = fitted if rung.fit else plain
-            arguments = (rung, digits, seed) if rung.fit else (rung, digits, samples, seed)
+            run = plain if rung.fit is None else fitted
+            arguments = (rung, digits, samples, seed) if rung.fit is None else (rung, digits, seed)
             measured = run(*arguments, most, target)
             result = results[rung.name]
             for values, value in zip(

@@ -184,11 +184,11 @@ window.lesson = {
     }
     return parts.join(' ');
   },
-  // Milliseconds from the next key press to the new picture in a box, decoded and ready to be painted.
-  latency: box => new Promise((done, fail) => {
+  // Milliseconds from the next event of a kind to the new picture in a box, decoded and ready to be painted.
+  latency: (box, kind = 'keydown') => new Promise((done, fail) => {
     let start = 0;
     const giveUp = setTimeout(() => fail(new Error('no new picture within 5 seconds')), 5000);
-    document.addEventListener('keydown', () => { start = performance.now(); }, {capture: true, once: true});
+    document.addEventListener(kind, () => { start = performance.now(); }, {capture: true, once: true});
     const watcher = new MutationObserver(async records => {
       const added = records.flatMap(r => r.type === 'attributes' ? [r.target] : [...r.addedNodes]);
       const image = added.filter(n => n.nodeType === 1).map(n => n.tagName === 'IMG' ? n : n.querySelector('img'))

@@ -41,7 +41,7 @@ def test_every_rung_reaches_the_target_and_is_measured_in_every_round(race, digi
     samples = torch.utils.data.TensorDataset(race.normalized(digits.train.images), digits.train.labels)
     ladder = [replace(rung, batch=16) for rung in race.LADDER]
     results = race.measure(digits, samples, 1, 12, 0.9, ladder)
-    assert {race.TEXTBOOK, race.PLAIN, race.FIT} <= {result.name for result in results}
+    assert {race.TEXTBOOK, race.PLAIN, race.FIT, race.LARGE} <= {result.name for result in results}
     for result in results:
         assert len(result.seconds) == len(result.epochs) == len(result.accuracy) == len(result.steps) == 1
         assert result.accuracy[0] >= 0.9, result
@@ -87,4 +87,5 @@ def test_the_machine_is_described_without_a_name(race):
 def test_without_units_for_bfloat16_its_rungs_are_left_out(race, digits, monkeypatch):
     monkeypatch.setattr(race.training, "fast_bfloat16", lambda *_: False)
     ladder = [replace(rung, batch=16) for rung in race.LADDER[4:]]
-    assert [result.name for result in race.measure(digits, None, 1, 12, 0.9, ladder)] == ["one cycle", race.FIT]
+    kept = ["one cycle", race.FIT, race.LARGE]
+    assert [result.name for result in race.measure(digits, None, 1, 12, 0.9, ladder)] == kept

@@ -11,7 +11,7 @@ from torch import nn
 from helpers import data, training
 from helpers.activations import activations
 from helpers.explorers.activation_browser import MARK, ActivationBrowser
-from helpers.explorers.pixels import Pixels
+from helpers.explorers.pixels import Caption, Pixels
 from helpers.networks import ConvNet
 from helpers.plots.style import png
 
@@ -243,3 +243,44 @@ def test_pixels_are_square_and_fill_the_longer_side():
     assert (shown[:150, :150] == (255, 0, 0)).all()
     assert (shown[:150, 150:] == (0, 0, 255)).all()
     assert (shown[150:] == 255).all()
+
+
+def inked(artist):
+    """Where an artist of an empty figure of 300×300 pixels leaves something: top, bottom, left, right."""
+    from helpers.plots.style import figure
+
+    drawn = figure(2, 2, layout=None)
+    drawn.add_artist(artist)
+    drawn.canvas.draw()
+    dark = (np.asarray(drawn.canvas.buffer_rgba())[..., :3] < 128).all(2)
+    return *np.flatnonzero(dark.any(1))[[0, -1]], *np.flatnonzero(dark.any(0))[[0, -1]]
+
+
+@pytest.mark.parametrize(
+    ("ours", "place", "theirs"),
+    [
+        ({}, (0.1, 0.3), {"va": "baseline"}),
+        ({"pad": 20}, (0.1, 0.3 + 20 / 144), {"va": "baseline"}),
+        ({"center": True}, (0.5, 0.3), {"va": "baseline", "ha": "center"}),
+        ({"hang": True}, (0.1, 0.8), {"va": "top"}),
+    ],
+)
+def test_a_caption_stands_where_matplotlib_would_put_the_text(ours, place, theirs):
+    from matplotlib.text import Text
+
+    words = "the network says 6" if ours else "HTL 6"
+    caption = Caption(place[0], 0.3 if "pad" in ours else place[1], 11, **ours)
+    caption.set_text(words)
+    assert caption.get_text() == words
+    assert inked(caption) == pytest.approx(inked(Text(*place, words, fontsize=11, **theirs)), abs=5)
+
+
+def test_the_second_line_of_a_caption_stands_below_the_first():
+    caption = Caption(0.1, 0.5, 11)
+    caption.set_text("H")
+    one = inked(caption)
+    caption = Caption(0.1, 0.5, 11)
+    caption.set_text("H\nH")
+    two = inked(caption)
+    assert two[1] == one[1]  # both end on the same base line
+    assert two[0] < one[0] - 20

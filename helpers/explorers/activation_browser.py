@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from helpers import data, training
 from helpers.activations import activations
 from helpers.explorers.kept import KeptExplorer
-from helpers.explorers.pixels import Pixels, paint, screen_colors
+from helpers.explorers.pixels import Caption, Pixels, paint, screen_colors
 from helpers.geometry import ReceptiveField, receptive_field
 from helpers.networks import layer_table
 from helpers.plots.pictures import tile
@@ -192,7 +192,7 @@ class ActivationBrowser(KeptExplorer):
         self._patch, self._weights = panel(0.1, 0.1, 1.1), panel(1.4, 0.1, 1.1)
         for spine in self._sheet.axes.spines.values():
             spine.set_visible(False)
-        self._titles = [a.axes.set_title("", fontsize=11, loc="left") for a in (self._image, self._sheet, self._map)]
+        self._titles = [a.axes.add_artist(Caption(0, 1, 11, pad=6)) for a in (self._image, self._sheet, self._map)]
         for artist, text in ((self._patch, "what it sees"), (self._weights, "its filter")):
             artist.axes.set_title(text, fontsize=10, loc="left", pad=3)
         mark = {"fill": False, "edgecolor": MARK, "linewidth": 2.0, "clip_on": False}
@@ -206,7 +206,7 @@ class ActivationBrowser(KeptExplorer):
         bar.set_axis_off()
         place = {"transform": bar.transAxes, "fontsize": 9, "va": "center"}
         self._ends = [bar.text(1.5, y, "", **place) for y in (0.0, 0.5, 1.0)]
-        self._said = drawn.text(7.14 / wide, 1.0 / high, "", fontsize=10, va="top", linespacing=1.35)
+        self._said = drawn.add_artist(Caption(7.14 / wide, 1.0 / high, 10, hang=True))
         framed = [p.axes for p in (self._image, self._map, self._patch, self._weights)]
         self.moving = [self._image, self._sheet, self._map, self._patch, self._weights, self._bar]
         self.moving += [spine for axes in framed for spine in axes.spines.values()]

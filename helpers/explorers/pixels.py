@@ -1,13 +1,17 @@
-"""Pictures of few pixels, put on the screen without the resampling that takes most of the time of a redraw."""
+"""Pictures of few pixels, and captions, without what takes most of the time of a redraw: resampling and layout."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.colors import to_rgb
+from matplotlib.font_manager import findfont
+from PIL import Image, ImageDraw, ImageFont
 
-from helpers.plots.style import Kind, colormap
+from helpers.plots.style import DPI, INK, RC, Kind, colormap
 
 
 class Pixels(Artist):
@@ -34,6 +38,64 @@ class Pixels(Artist):
         shown = whole[:, columns.clip(max=width - 1)][rows[::-1].clip(max=height - 1)]
         gc = renderer.new_gc()
         renderer.draw_image(gc, left, top - len(rows), shown.view(np.uint8).reshape(*shown.shape, 4))
+        gc.restore()
+
+
+@cache
+def _font(size: float) -> ImageFont.FreeTypeFont:
+    """The font of the house style, so many points high."""
+    return ImageFont.truetype(findfont(RC["font.family"]), size * DPI / 72)
+
+
+class Caption(Artist):
+    """Lines of text in the house style. Matplotlib's own text takes several milliseconds a line, which a slider feels.
+
+    Args:
+        x: where the lines start (``center``: their middle), as a share of the axes, or of the figure without axes.
+        y: base line of the last line, likewise; with ``hang`` the top of the first line.
+        size: of the letters, in points.
+        pad: how far above y the text stands, in points.
+        center: put the middle of each line at x.
+        hang: let the text hang down from y.
+    """
+
+    def __init__(
+        self, x: float, y: float, size: float, pad: float = 0.0, center: bool = False, hang: bool = False
+    ) -> None:
+        super().__init__()
+        self._place, self._size, self._pad = (x, y), size, pad
+        self._center, self._hang, self._text = center, hang, ""
+
+    def set_text(self, text: str) -> None:
+        """Take other words; a line break begins a new line."""
+        self._text = text
+
+    def get_text(self) -> str:
+        """The words."""
+        return self._text
+
+    def draw(self, renderer: Any) -> None:
+        """Draw the lines as a mask, and lay the color of ink over the figure where it is set."""
+        if not self._text or not self.get_visible():
+            return
+        font, lines = _font(self._size), self._text.split("\n")
+        step = round(1.3 * self._size * DPI / 72)
+        rise = step // 3  # room below the last base line
+        lengths = [font.getlength(line) for line in lines]
+        wide, tall = int(max(lengths)) + 4, step * len(lines) + rise
+        mask = Image.new("L", (wide, tall))
+        pen = ImageDraw.Draw(mask)
+        for i, (line, length) in enumerate(zip(lines, lengths, strict=True)):
+            pen.text(((wide - length) / 2 if self._center else 0, step * (i + 1)), line, 255, font=font, anchor="ls")
+        shown = np.empty((tall, wide, 4), np.uint8)
+        shown[..., :3] = np.array(to_rgb(INK)) * 255
+        shown[..., 3] = np.asarray(mask)[::-1]
+        left, bottom, right, top = (self.axes or self.get_figure()).bbox.extents
+        x = left + self._place[0] * (right - left) - (wide / 2 if self._center else 0)
+        y = bottom + self._place[1] * (top - bottom) + self._pad * DPI / 72
+        y -= rise + (font.getmetrics()[0] + step * (len(lines) - 1) if self._hang else 0)
+        gc = renderer.new_gc()
+        renderer.draw_image(gc, round(x), round(y), shown)
         gc.restore()
 
 

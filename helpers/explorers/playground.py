@@ -7,11 +7,14 @@ from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from helpers import convolve, data, kernels
 from helpers.explorers.kept import KeptExplorer
-from helpers.plots.style import colormap, figure, frame, limit
+from helpers.explorers.pixels import Caption, Pixels, paint, screen_colors
+from helpers.plots.style import RC, colormap, figure, frame, limit
 
 OWN = "your own"
 SIDE = 160
@@ -89,13 +92,14 @@ class KernelPlayground(KeptExplorer):
         """Three panels, and a color bar whose two ends are the strongest responses (their 99.5th percentile)."""
         drawn = figure(9.3, 3.2, layout=None)
         self._axes = [drawn.add_axes((0.006 + 0.312 * i, 0.02, 0.3, 0.87)) for i in range(3)]
-        blank = np.zeros((2, 2))
-        self._artists = [self._axes[0].imshow(blank, cmap=colormap("image"), vmin=0, vmax=1)]
-        self._artists += [axes.imshow(blank, cmap=colormap("response"), vmin=-1, vmax=1) for axes in self._axes[1:]]
-        self._titles = [axes.set_title("") for axes in self._axes]
+        self._artists = [axes.add_artist(Pixels()) for axes in self._axes]
+        self._titles = [
+            axes.add_artist(Caption(0.5, 1, RC["axes.titlesize"], pad=6, center=True)) for axes in self._axes
+        ]
         for axes in self._axes:
             frame(axes)
-        bar = drawn.colorbar(self._artists[1], cax=drawn.add_axes((0.946, 0.1, 0.012, 0.68)))
+        colors = ScalarMappable(Normalize(-1, 1), colormap("response"))
+        bar = drawn.colorbar(colors, cax=drawn.add_axes((0.946, 0.1, 0.012, 0.68)))
         bar.set_ticks([-1, 0, 1], labels=["−", "0", "+"])
         bar.outline.set_visible(False)
         frames = [spine for axes in self._axes for spine in axes.spines.values()]
@@ -117,14 +121,13 @@ class KernelPlayground(KeptExplorer):
         pooled = convolve.pool2d(np.maximum(response, 0) if relu else response, size, kind=pooling)
         top = limit([response], 99.5)
         names = ["original", f"response, ±{top:.3g}", f"{pooling} pooling {size}×{size}"]
-        for artist, text, name, shown in zip(
-            self._artists, self._titles, names, (original, response / top, pooled / top), strict=True
-        ):
-            height, width = shown.shape
+        colors = [screen_colors(original.clip(0, 1)[None])]
+        colors += [paint(values, "response", top) for values in (response, pooled)]
+        for artist, text, name, shown in zip(self._artists, self._titles, names, colors, strict=True):
             artist.set_data(shown)
-            artist.set_extent((0, width, height, 0))
-            artist.axes.set(xlim=(0, width), ylim=(height, 0))
-            text.set_text(f"{name}   {height}×{width}")
+            artist.axes.set_box_aspect(shown.shape[0] / shown.shape[1])  # the frame fits your own image too
+            artist.axes.apply_aspect()
+            text.set_text(f"{name}   {shown.shape[0]}×{shown.shape[1]}")
 
     def _take_preset(self, change: Any) -> None:
         if change["new"] == OWN:
