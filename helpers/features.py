@@ -24,13 +24,13 @@ def pixels(images: Images) -> np.ndarray:
     return images.reshape(len(images), -1)
 
 
-def vectors(model: nn.Module, images: Images, batch_size: int = 500) -> np.ndarray:
+def vectors(model: nn.Module, images: Images, batch_size: int = 100) -> np.ndarray:
     """What the last dense layer of a network is given for each image: ``(N, 128)`` for ``ConvNet``, float32.
 
     Args:
         model: any network with an ``nn.Linear``; judged in evaluation mode and left as it was.
         images: ``(N, C, H, W)``.
-        batch_size: images at a time.
+        batch_size: images at a time; a hundred stay near the processor, with more it waits for memory.
 
     Raises:
         TypeError: if the images are no floats.

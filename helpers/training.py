@@ -82,10 +82,11 @@ def _home(model: nn.Module) -> Tensor:
     return first
 
 
-def predict(model: nn.Module, images: Any, batch_size: int = 500) -> Tensor:
+def predict(model: nn.Module, images: Any, batch_size: int = 100) -> Tensor:
     """Logits (N, classes) of images (N, C, H, W), in evaluation mode, without gradients, on the model's device.
 
-    The training flag of the model is as before when the function returns; the result lies on the CPU.
+    The training flag of the model is as before when the function returns; the result lies on the CPU. A hundred images
+    at a time stay near the processor; with five hundred it waits for memory and takes almost twice as long.
     """
     images = images if isinstance(images, Tensor) else _as_tensor(np.asarray(images))
     like = _home(model)

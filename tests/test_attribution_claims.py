@@ -142,6 +142,23 @@ def test_the_shortcut_is_taken(marked):
     assert training.accuracy(model, (wrong, labels)) < 0.5
 
 
+def test_a_weaker_mark_leaves_something_to_learn_from_the_digit(digits):
+    """A mark of half brightness: nearly perfect with it, eight of ten right without."""
+    train, test = digits.train[:20000], digits.test
+    torch.manual_seed(0)
+    model = ConvNet()
+    training.fit(
+        model,
+        (shortcuts.plant_mark(train.images, train.labels, value=0.5), train.labels),
+        epochs=2,
+        shift=0,
+        bar=False,
+    )
+    with_mark = shortcuts.plant_mark(test.images, test.labels, value=0.5)
+    assert training.accuracy(model, (with_mark, test.labels)) == pytest.approx(0.998, abs=0.003)
+    assert training.accuracy(model, test) == pytest.approx(0.8, abs=0.1)
+
+
 def test_who_finds_the_shortcut(marked):
     model, images, _, labels = marked
     x, y = images[:80], labels[:80]
