@@ -37,7 +37,7 @@ def titles(browser):
 def test_it_opens_on_the_six_and_names_what_it_shows(browser):
     image, sheet, one = titles(browser)
     assert image.startswith("image 22 · a 6")
-    assert "the network says" in image
+    assert "read as" in image
     assert sheet == "relu1: 32 maps of 26×26"
     assert one == "relu1, channel 3"
     assert browser.error.value == ""
@@ -199,7 +199,7 @@ def test_another_network_with_color_images():
 
     browser = ActivationBrowser(Shallow(), np.random.default_rng(0).random((3, 3, 12, 12)), channel=4)
     assert list(browser._names) == ["0", "1"]
-    assert titles(browser)[0].startswith("image 2\nthe network says")
+    assert titles(browser)[0].startswith("image 2\nread as")
     browser.set(layer="1", image=1)
     assert titles(browser)[1] == "1: 5 maps of 6×6"
 

@@ -179,7 +179,7 @@ class ActivationBrowser(KeptExplorer):
 
     def build(self) -> Figure:
         """Five panels and a color bar, all in units of their own panel, so that a redraw moves no axis."""
-        wide, high = 10.7, 4.62
+        wide, high = 9.7, 4.2
         drawn = figure(wide, high, layout=None)
 
         def panel(x: float, y: float, side: float) -> Pixels:
@@ -188,8 +188,8 @@ class ActivationBrowser(KeptExplorer):
             axes.set(xlim=(0, 1), ylim=(1, 0))
             return axes.add_artist(Pixels())
 
-        self._image, self._sheet, self._map = panel(0.1, 1.66, 2.4), panel(3.0, 0.1, 3.96), panel(7.14, 1.16, 2.9)
-        self._patch, self._weights = panel(0.1, 0.1, 1.1), panel(1.4, 0.1, 1.1)
+        self._image, self._sheet, self._map = panel(0.1, 1.52, 2.15), panel(2.7, 0.1, 3.57), panel(6.44, 1.07, 2.6)
+        self._patch, self._weights = panel(0.1, 0.1, 1.0), panel(1.25, 0.1, 1.0)
         for spine in self._sheet.axes.spines.values():
             spine.set_visible(False)
         self._titles = [a.axes.add_artist(Caption(0, 1, 11, pad=6)) for a in (self._image, self._sheet, self._map)]
@@ -201,12 +201,12 @@ class ActivationBrowser(KeptExplorer):
         self._rows = [
             self._sheet.axes.text(-0.012, 0, "", ha="right", va="center", fontsize=8, color=FAINT) for _ in range(rows)
         ]
-        bar = drawn.add_axes((10.14 / wide, 1.16 / high, 0.1 / wide, 2.9 / high))
+        bar = drawn.add_axes((9.13 / wide, 1.07 / high, 0.1 / wide, 2.6 / high))
         self._bar = bar.add_artist(Pixels())
         bar.set_axis_off()
         place = {"transform": bar.transAxes, "fontsize": 9, "va": "center"}
         self._ends = [bar.text(1.5, y, "", **place) for y in (0.0, 0.5, 1.0)]
-        self._said = drawn.add_artist(Caption(7.14 / wide, 1.0 / high, 10, hang=True))
+        self._said = drawn.add_artist(Caption(6.44 / wide, 0.93 / high, 10, hang=True))
         framed = [p.axes for p in (self._image, self._map, self._patch, self._weights)]
         self.moving = [self._image, self._sheet, self._map, self._patch, self._weights, self._bar]
         self.moving += [spine for axes in framed for spine in axes.spines.values()]
@@ -259,7 +259,7 @@ class ActivationBrowser(KeptExplorer):
 
         winner = int(self.probabilities.argmax())
         truth = f" · a {self.classes[self._labels[index]]}" if digits != OWN and self._labels is not None else ""
-        verdict = f"the network says {self.classes[winner]} ({self.probabilities[winner]:.0%})"
+        verdict = f"read as {self.classes[winner]} ({self.probabilities[winner]:.0%})"
         name = "your own image" if digits == OWN else f"image {index}"
         self._titles[0].set_text(f"{name}{truth}\n{verdict}")
         self._titles[1].set_text(f"{layer}: {count} maps of {height}×{width}")

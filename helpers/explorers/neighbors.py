@@ -10,13 +10,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from helpers import features
-from helpers.explorers.base import Explorer
+from helpers.explorers.kept import KeptExplorer
+from helpers.explorers.pixels import Caption, Pixels, screen_colors
 from helpers.plots.style import BAD, GOOD, INK, as_array, figure, frame
 
 SHOWN = 7
 
 
-class NeighborExplorer(Explorer):
+class NeighborExplorer(KeptExplorer):
     """A test image and its nearest neighbors in several spaces, one row for each.
 
     Args:
@@ -68,16 +69,19 @@ class NeighborExplorer(Explorer):
         rows = len(self.spaces)
         drawn = figure(9.4, 1.5 * rows + 0.1, layout=None)
         width = 1 / (SHOWN + 2.1)
-        blank = np.zeros(self._bank.shape[1:])
         self._panels, self._names = [], []
         for r, name in enumerate(self.spaces):
             bottom = 1 - (r + 1) / rows + 0.01
             drawn.text(0.002, bottom + 0.4 / rows, name, fontsize=12, color=INK, va="center")
             for c in range(SHOWN + 1):
                 axes = drawn.add_axes((0.125 + c * width * 0.97 + 0.012 * (c > 0), bottom, width * 0.9, 0.76 / rows))
-                self._panels.append(axes.imshow(blank, cmap="gray", vmin=0, vmax=1))
-                self._names.append(axes.set_title("", fontsize=11, pad=3))
+                axes.set_box_aspect(self._bank.shape[1] / self._bank.shape[2])
+                axes.apply_aspect()
+                self._panels.append(axes.add_artist(Pixels()))
+                self._names.append(axes.add_artist(Caption(0.5, 1, 11, pad=3, center=True)))
                 frame(axes)
+        frames = [spine for panel in self._panels for spine in panel.axes.spines.values()]
+        self.moving = [*self._panels, *frames, *self._names]
         return drawn
 
     def draw(self, image: int, metric: str) -> None:
@@ -89,6 +93,6 @@ class NeighborExplorer(Explorer):
             labels = [truth, *self._bank_labels[found]]
             for c, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
                 at = r * (SHOWN + 1) + c
-                self._panels[at].set_data(picture)
+                self._panels[at].set_data(screen_colors(picture.clip(0, 1)[None]))
                 self._names[at].set_text(self.classes[int(label)])
                 self._names[at].set_color(INK if c == 0 else (GOOD if label == truth else BAD))

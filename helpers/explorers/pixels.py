@@ -64,7 +64,7 @@ class Caption(Artist):
     ) -> None:
         super().__init__()
         self._place, self._size, self._pad = (x, y), size, pad
-        self._center, self._hang, self._text = center, hang, ""
+        self._center, self._hang, self._text, self._color = center, hang, "", INK
 
     def set_text(self, text: str) -> None:
         """Take other words; a line break begins a new line."""
@@ -74,8 +74,12 @@ class Caption(Artist):
         """The words."""
         return self._text
 
+    def set_color(self, color: str) -> None:
+        """Take another color; that of ink to begin with."""
+        self._color = color
+
     def draw(self, renderer: Any) -> None:
-        """Draw the lines as a mask, and lay the color of ink over the figure where it is set."""
+        """Draw the lines as a mask, and lay the color over the figure where it is set."""
         if not self._text or not self.get_visible():
             return
         font, lines = _font(self._size), self._text.split("\n")
@@ -88,7 +92,7 @@ class Caption(Artist):
         for i, (line, length) in enumerate(zip(lines, lengths, strict=True)):
             pen.text(((wide - length) / 2 if self._center else 0, step * (i + 1)), line, 255, font=font, anchor="ls")
         shown = np.empty((tall, wide, 4), np.uint8)
-        shown[..., :3] = np.array(to_rgb(INK)) * 255
+        shown[..., :3] = np.array(to_rgb(self._color)) * 255
         shown[..., 3] = np.asarray(mask)[::-1]
         left, bottom, right, top = (self.axes or self.get_figure()).bbox.extents
         x = left + self._place[0] * (right - left) - (wide / 2 if self._center else 0)
