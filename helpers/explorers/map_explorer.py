@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 from matplotlib.figure import Figure
 
-from helpers.explorers.base import Explorer
+from helpers.explorers.kept import KeptExplorer
+from helpers.explorers.pixels import Caption, Pixels, screen_colors
 from helpers.plots.clouds import TEN
 from helpers.plots.style import BAD, GOOD, INK, as_array, figure, frame
 
 ALL, CONFUSED = -1, -2
 
 
-class MapExplorer(Explorer):
+class MapExplorer(KeptExplorer):
     """Maps of the same images; a chosen point, its image, and its neighbors on the map.
 
     Args:
@@ -74,15 +75,23 @@ class MapExplorer(Explorer):
         (self._near,) = self._axes.plot([], [], "o", markersize=9, markerfacecolor="none", color=INK, mew=1.2)
         frame(self._axes)
         self._panels, self._names = [], []
-        blank = np.zeros(self.images.shape[1:])
         places = [(0.53, 0.5, 0.24, 0.41), *((0.53 + 0.094 * i, 0.13, 0.088, 0.18) for i in range(5))]
         for place in places:
             axes = drawn.add_axes(place)
-            self._panels.append(axes.imshow(blank, cmap="gray", vmin=0, vmax=1))
-            self._names.append(axes.set_title("", fontsize=13 if len(self._names) == 0 else 11, pad=4))
+            axes.set_box_aspect(self.images.shape[1] / self.images.shape[2])
+            axes.apply_aspect()
+            self._panels.append(axes.add_artist(Pixels()))
+            size = 11 if self._names else 13
+            self._names.append(axes.add_artist(Caption(0.5, 1, size, pad=4, center=True)))
             frame(axes)
         drawn.text(0.53, 0.405, "nearest on the map", fontsize=12, color=INK)
+        frames = [spine for panel in self._panels for spine in panel.axes.spines.values()]
+        self.moving = [self._chosen, self._near, *self._panels, *frames, *self._names]
         return drawn
+
+    def still(self) -> Hashable:
+        """The dots, which depend on the map and on the group brought forward."""
+        return self._controls["map"].value, self._controls["group"].value
 
     def draw(self, map: str, group: int, point: int) -> None:
         """Bring the group forward, mark the point (counted within the group) and show its image."""
@@ -109,6 +118,6 @@ class MapExplorer(Explorer):
         truth, said = int(self.labels[index]), int(self.said[index])
         wrong = "" if said == truth else f", read as {self.classes[said]}"
         for i, (panel, name, which) in enumerate(zip(self._panels, self._names, (index, *near), strict=True)):
-            panel.set_data(self.images[which])
+            panel.set_data(screen_colors(self.images[which].clip(0, 1)[None]))
             name.set_text(self.classes[int(self.labels[which])] + (wrong if i == 0 else ""))
             name.set_color(INK if i == 0 else (GOOD if self.labels[which] == truth else BAD))
