@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from helpers.explorers.kept import KeptExplorer
-from helpers.explorers.pixels import Caption, Pixels, screen_colors
+from helpers.explorers.pixels import captioned, screen_colors
 from helpers.plots.clouds import TEN
 from helpers.plots.style import BAD, GOOD, INK, as_array, figure, frame
 
@@ -74,19 +74,14 @@ class MapExplorer(KeptExplorer):
         (self._chosen,) = self._axes.plot([], [], "o", markersize=15, markerfacecolor="none", color=INK, mew=2.4)
         (self._near,) = self._axes.plot([], [], "o", markersize=9, markerfacecolor="none", color=INK, mew=1.2)
         frame(self._axes)
-        self._panels, self._names = [], []
+        self._panels, self._names, self.moving = [], [], [self._chosen, self._near]
         places = [(0.53, 0.5, 0.24, 0.41), *((0.53 + 0.094 * i, 0.13, 0.088, 0.18) for i in range(5))]
         for place in places:
-            axes = drawn.add_axes(place)
-            axes.set_box_aspect(self.images.shape[1] / self.images.shape[2])
-            axes.apply_aspect()
-            self._panels.append(axes.add_artist(Pixels()))
-            size = 11 if self._names else 13
-            self._names.append(axes.add_artist(Caption(0.5, 1, size, pad=4, center=True)))
-            frame(axes)
+            panel, name, artists = captioned(drawn, place, 11 if self._names else 13, 4)
+            self._panels.append(panel)
+            self._names.append(name)
+            self.moving += artists
         drawn.text(0.53, 0.405, "nearest on the map", fontsize=12, color=INK)
-        frames = [spine for panel in self._panels for spine in panel.axes.spines.values()]
-        self.moving = [self._chosen, self._near, *self._panels, *frames, *self._names]
         return drawn
 
     def still(self) -> Hashable:
@@ -118,6 +113,6 @@ class MapExplorer(KeptExplorer):
         truth, said = int(self.labels[index]), int(self.said[index])
         wrong = "" if said == truth else f", read as {self.classes[said]}"
         for i, (panel, name, which) in enumerate(zip(self._panels, self._names, (index, *near), strict=True)):
-            panel.set_data(screen_colors(self.images[which].clip(0, 1)[None]))
+            panel.set_data(screen_colors(self.images[which]))
             name.set_text(self.classes[int(self.labels[which])] + (wrong if i == 0 else ""))
             name.set_color(INK if i == 0 else (GOOD if self.labels[which] == truth else BAD))

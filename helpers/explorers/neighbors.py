@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from helpers import features
 from helpers.explorers.kept import KeptExplorer
-from helpers.explorers.pixels import Caption, Pixels, screen_colors
-from helpers.plots.style import BAD, GOOD, INK, as_array, figure, frame
+from helpers.explorers.pixels import captioned, screen_colors
+from helpers.plots.style import BAD, GOOD, INK, as_array, figure
 
 SHOWN = 7
 
@@ -69,19 +69,16 @@ class NeighborExplorer(KeptExplorer):
         rows = len(self.spaces)
         drawn = figure(9.4, 1.5 * rows + 0.1, layout=None)
         width = 1 / (SHOWN + 2.1)
-        self._panels, self._names = [], []
+        self._panels, self._names, self.moving = [], [], []
         for r, name in enumerate(self.spaces):
             bottom = 1 - (r + 1) / rows + 0.01
             drawn.text(0.002, bottom + 0.4 / rows, name, fontsize=12, color=INK, va="center")
             for c in range(SHOWN + 1):
-                axes = drawn.add_axes((0.125 + c * width * 0.97 + 0.012 * (c > 0), bottom, width * 0.9, 0.76 / rows))
-                axes.set_box_aspect(self._bank.shape[1] / self._bank.shape[2])
-                axes.apply_aspect()
-                self._panels.append(axes.add_artist(Pixels()))
-                self._names.append(axes.add_artist(Caption(0.5, 1, 11, pad=3, center=True)))
-                frame(axes)
-        frames = [spine for panel in self._panels for spine in panel.axes.spines.values()]
-        self.moving = [*self._panels, *frames, *self._names]
+                place = (0.125 + c * width * 0.97 + 0.012 * (c > 0), bottom, width * 0.9, 0.76 / rows)
+                panel, name_of_class, artists = captioned(drawn, place, 11, 3)
+                self._panels.append(panel)
+                self._names.append(name_of_class)
+                self.moving += artists
         return drawn
 
     def draw(self, image: int, metric: str) -> None:
@@ -93,6 +90,6 @@ class NeighborExplorer(KeptExplorer):
             labels = [truth, *self._bank_labels[found]]
             for c, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
                 at = r * (SHOWN + 1) + c
-                self._panels[at].set_data(screen_colors(picture.clip(0, 1)[None]))
+                self._panels[at].set_data(screen_colors(picture))
                 self._names[at].set_text(self.classes[int(label)])
                 self._names[at].set_color(INK if c == 0 else (GOOD if label == truth else BAD))

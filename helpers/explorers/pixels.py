@@ -8,22 +8,30 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
-from helpers.plots.style import DPI, INK, RC, Kind, colormap
+from helpers.plots.style import DPI, INK, RC, Kind, colormap, frame
 
 
 class Pixels(Artist):
-    """An image in the upper left of its axes, as large as fits; without slow resampling."""
+    """An image in the upper left of its axes, as large as fits; without slow resampling.
 
-    def __init__(self) -> None:
+    Args:
+        fit: give the axes, and with them their frame, the shape of the image.
+    """
+
+    def __init__(self, fit: bool = False) -> None:
         super().__init__()
         self.set_zorder(0)
-        self._data, self._stretch = np.zeros((1, 1, 4), np.uint8), False
+        self._data, self._stretch, self._fit = np.zeros((1, 1, 4), np.uint8), False, fit
 
     def set_data(self, pixels: np.ndarray, stretch: bool = False) -> None:
         """Take colors (H, W, 4), bytes; ``stretch`` fills the axes without keeping the pixels square."""
+        if self._fit and pixels.shape != self._data.shape:
+            self.axes.set_box_aspect(pixels.shape[0] / pixels.shape[1])
+            self.axes.apply_aspect()
         self._data, self._stretch = pixels, stretch
 
     def draw(self, renderer: Any) -> None:
@@ -103,6 +111,27 @@ class Caption(Artist):
         gc.restore()
 
 
+def captioned(
+    drawn: Figure, place: tuple[float, float, float, float], size: float, pad: float
+) -> tuple[Pixels, Caption, list[Artist]]:
+    """A framed picture with a caption above its middle, and all of their artists in the order of drawing.
+
+    Args:
+        drawn: the figure.
+        place: left, bottom, width and height, as shares of it.
+        size: of the caption's letters, in points.
+        pad: from frame to caption, in points.
+
+    Returns:
+        The :class:`Pixels`, the :class:`Caption`, and the list of artists that a redraw has to draw.
+    """
+    axes = drawn.add_axes(place)
+    frame(axes)
+    picture = axes.add_artist(Pixels(fit=True))
+    words = axes.add_artist(Caption(0.5, 1, size, pad=pad, center=True))
+    return picture, words, [picture, *axes.spines.values(), words]
+
+
 _COLORS: dict[str, np.ndarray] = {}
 
 
@@ -117,7 +146,8 @@ def paint(values: np.ndarray, kind: Kind, top: float) -> np.ndarray:
 
 
 def screen_colors(image: np.ndarray) -> np.ndarray:
-    """Screen colors (H, W, 4) of an image (C, H, W) in [0, 1]."""
+    """Screen colors (H, W, 4) of an image (H, W) or (C, H, W), cut off below 0 (black) and above 1 (white)."""
+    image = np.clip(image if image.ndim == 3 else image[None], 0, 1)
     color = np.broadcast_to(image[:1], (3, *image.shape[1:])) if len(image) != 3 else image
     shown = np.full((*image.shape[1:], 4), 255, np.uint8)
     shown[..., :3] = np.moveaxis(color, 0, 2) * 255 + 0.5

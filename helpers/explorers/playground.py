@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from helpers import convolve, data, kernels
 from helpers.explorers.kept import KeptExplorer
-from helpers.explorers.pixels import Caption, Pixels, paint, screen_colors
-from helpers.plots.style import RC, colormap, figure, frame, limit
+from helpers.explorers.pixels import captioned, paint, screen_colors
+from helpers.plots.style import RC, colormap, figure, limit
 
 OWN = "your own"
 SIDE = 160
@@ -91,19 +91,13 @@ class KernelPlayground(KeptExplorer):
     def build(self) -> Figure:
         """Three panels, and a color bar whose two ends are the strongest responses (their 99.5th percentile)."""
         drawn = figure(9.3, 3.2, layout=None)
-        self._axes = [drawn.add_axes((0.006 + 0.312 * i, 0.02, 0.3, 0.87)) for i in range(3)]
-        self._artists = [axes.add_artist(Pixels()) for axes in self._axes]
-        self._titles = [
-            axes.add_artist(Caption(0.5, 1, RC["axes.titlesize"], pad=6, center=True)) for axes in self._axes
-        ]
-        for axes in self._axes:
-            frame(axes)
+        made = [captioned(drawn, (0.006 + 0.312 * i, 0.02, 0.3, 0.87), RC["axes.titlesize"], 6) for i in range(3)]
+        self._artists, self._titles, moving = zip(*made, strict=True)
+        self.moving = [artist for artists in moving for artist in artists]
         colors = ScalarMappable(Normalize(-1, 1), colormap("response"))
         bar = drawn.colorbar(colors, cax=drawn.add_axes((0.946, 0.1, 0.012, 0.68)))
         bar.set_ticks([-1, 0, 1], labels=["−", "0", "+"])
         bar.outline.set_visible(False)
-        frames = [spine for axes in self._axes for spine in axes.spines.values()]
-        self.moving = [*self._artists, *frames, *self._titles]
         return drawn
 
     def still(self) -> None:
@@ -121,12 +115,9 @@ class KernelPlayground(KeptExplorer):
         pooled = convolve.pool2d(np.maximum(response, 0) if relu else response, size, kind=pooling)
         top = limit([response], 99.5)
         names = ["original", f"response, ±{top:.3g}", f"{pooling} pooling {size}×{size}"]
-        colors = [screen_colors(original.clip(0, 1)[None])]
-        colors += [paint(values, "response", top) for values in (response, pooled)]
+        colors = [screen_colors(original), *(paint(values, "response", top) for values in (response, pooled))]
         for artist, text, name, shown in zip(self._artists, self._titles, names, colors, strict=True):
             artist.set_data(shown)
-            artist.axes.set_box_aspect(shown.shape[0] / shown.shape[1])  # the frame fits your own image too
-            artist.axes.apply_aspect()
             text.set_text(f"{name}   {shown.shape[0]}×{shown.shape[1]}")
 
     def _take_preset(self, change: Any) -> None:
