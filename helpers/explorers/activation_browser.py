@@ -20,7 +20,7 @@ from helpers.explorers.pixels import Caption, Pixels, paint, screen_colors
 from helpers.geometry import ReceptiveField, receptive_field
 from helpers.networks import layer_table
 from helpers.plots.pictures import tile
-from helpers.plots.style import FAINT, Kind, figure, frame, limit
+from helpers.plots.style import FAINT, Kind, figure, limit
 
 ALL, OWN = "all", "your own"
 SAMPLE = 100  # images whose strongest response sets the color scale of a layer
@@ -182,16 +182,15 @@ class ActivationBrowser(KeptExplorer):
         wide, high = 9.7, 4.2
         drawn = figure(wide, high, layout=None)
 
-        def panel(x: float, y: float, side: float) -> Pixels:
+        def panel(x: float, y: float, side: float, framed: bool = True) -> Pixels:
             axes = drawn.add_axes((x / wide, y / high, side / wide, side / high))
-            frame(axes)
+            axes.set_axis_off()
             axes.set(xlim=(0, 1), ylim=(1, 0))
-            return axes.add_artist(Pixels())
+            return axes.add_artist(Pixels(framed=framed))
 
-        self._image, self._sheet, self._map = panel(0.1, 1.52, 2.15), panel(2.7, 0.1, 3.57), panel(6.44, 1.07, 2.6)
+        self._image, self._map = panel(0.1, 1.52, 2.15), panel(6.44, 1.07, 2.6)
+        self._sheet = panel(2.7, 0.1, 3.57, framed=False)
         self._patch, self._weights = panel(0.1, 0.1, 1.0), panel(1.25, 0.1, 1.0)
-        for spine in self._sheet.axes.spines.values():
-            spine.set_visible(False)
         self._titles = [a.axes.add_artist(Caption(0, 1, 11, pad=6)) for a in (self._image, self._sheet, self._map)]
         for artist, text in ((self._patch, "what it sees"), (self._weights, "its filter")):
             artist.axes.set_title(text, fontsize=10, loc="left", pad=3)
@@ -207,9 +206,7 @@ class ActivationBrowser(KeptExplorer):
         place = {"transform": bar.transAxes, "fontsize": 9, "va": "center"}
         self._ends = [bar.text(1.5, y, "", **place) for y in (0.0, 0.5, 1.0)]
         self._said = drawn.add_artist(Caption(6.44 / wide, 0.93 / high, 10, hang=True))
-        framed = [p.axes for p in (self._image, self._map, self._patch, self._weights)]
         self.moving = [self._image, self._sheet, self._map, self._patch, self._weights, self._bar]
-        self.moving += [spine for axes in framed for spine in axes.spines.values()]
         self.moving += [*self._boxes, self._titles[0], self._titles[2], self._said]
         return drawn
 

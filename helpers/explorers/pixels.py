@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,20 +12,21 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
-from helpers.plots.style import DPI, INK, RC, Kind, colormap, frame
+from helpers.plots.style import DPI, FAINT, INK, RC, Kind, colormap
 
 
 class Pixels(Artist):
     """An image in the upper left of its axes, as large as fits; without slow resampling.
 
     Args:
-        fit: give the axes, and with them their frame, the shape of the image.
+        fit: give the axes the shape of the image.
+        framed: draw a thin line around it. The four lines of a Matplotlib frame take longer than the image.
     """
 
-    def __init__(self, fit: bool = False) -> None:
+    def __init__(self, fit: bool = False, framed: bool = False) -> None:
         super().__init__()
         self.set_zorder(0)
-        self._data, self._stretch, self._fit = np.zeros((1, 1, 4), np.uint8), False, fit
+        self._data, self._stretch, self._fit, self._framed = np.zeros((1, 1, 4), np.uint8), False, fit, framed
 
     def set_data(self, pixels: np.ndarray, stretch: bool = False) -> None:
         """Take colors (H, W, 4), bytes; ``stretch`` fills the axes without keeping the pixels square."""
@@ -44,15 +45,40 @@ class Pixels(Artist):
         columns = (np.arange(round(width * wide)) / wide).astype(int)
         whole = np.ascontiguousarray(self._data).view(np.uint32)[..., 0]  # one number for a pixel's four bytes
         shown = whole[:, columns.clip(max=width - 1)][rows[::-1].clip(max=height - 1)]
+        around = 1 if self._framed else 0  # half of the line's two pixels; the other half lies on the image
+        if self._framed:
+            lined = np.full((len(rows) + 2, len(columns) + 2), _LINE)
+            lined[2:-2, 2:-2] = shown[1:-1, 1:-1]
+            shown = lined
         gc = renderer.new_gc()
-        renderer.draw_image(gc, left, top - len(rows), shown.view(np.uint8).reshape(*shown.shape, 4))
+        place = (left - around, top - len(rows) - around)
+        renderer.draw_image(gc, *place, shown.view(np.uint8).reshape(*shown.shape, 4))
         gc.restore()
+
+
+_LINE = np.array([*(round(255 * part) for part in to_rgb(FAINT)), 255], np.uint8).view(np.uint32)[0]
 
 
 @cache
 def _font(size: float) -> ImageFont.FreeTypeFont:
     """The font of the house style, so many points high."""
     return ImageFont.truetype(findfont(RC["font.family"]), size * DPI / 72)
+
+
+@lru_cache(maxsize=256)
+def _mask(text: str, size: float, center: bool) -> tuple[np.ndarray, int]:
+    """How much of each pixel the letters cover, bytes, lowest row first, and the height of a line.
+
+    Kept, because most captions stay what they are while a slider moves.
+    """
+    font, lines = _font(size), text.split("\n")
+    step = round(1.3 * size * DPI / 72)
+    lengths = [font.getlength(line) for line in lines]
+    mask = Image.new("L", (int(max(lengths)) + 4, step * len(lines) + step // 3))  # room below the last line
+    pen = ImageDraw.Draw(mask)
+    for i, (line, length) in enumerate(zip(lines, lengths, strict=True)):
+        pen.text(((mask.width - length) / 2 if center else 0, step * (i + 1)), line, 255, font=font, anchor="ls")
+    return np.asarray(mask)[::-1], step
 
 
 class Caption(Artist):
@@ -90,22 +116,15 @@ class Caption(Artist):
         """Draw the lines as a mask, and lay the color over the figure where it is set."""
         if not self._text or not self.get_visible():
             return
-        font, lines = _font(self._size), self._text.split("\n")
-        step = round(1.3 * self._size * DPI / 72)
-        rise = step // 3  # room below the last base line
-        lengths = [font.getlength(line) for line in lines]
-        wide, tall = int(max(lengths)) + 4, step * len(lines) + rise
-        mask = Image.new("L", (wide, tall))
-        pen = ImageDraw.Draw(mask)
-        for i, (line, length) in enumerate(zip(lines, lengths, strict=True)):
-            pen.text(((wide - length) / 2 if self._center else 0, step * (i + 1)), line, 255, font=font, anchor="ls")
+        mask, step = _mask(self._text, self._size, self._center)
+        tall, wide = mask.shape
         shown = np.empty((tall, wide, 4), np.uint8)
         shown[..., :3] = np.array(to_rgb(self._color)) * 255
-        shown[..., 3] = np.asarray(mask)[::-1]
+        shown[..., 3] = mask
         left, bottom, right, top = (self.axes or self.get_figure()).bbox.extents
         x = left + self._place[0] * (right - left) - (wide / 2 if self._center else 0)
         y = bottom + self._place[1] * (top - bottom) + self._pad * DPI / 72
-        y -= rise + (font.getmetrics()[0] + step * (len(lines) - 1) if self._hang else 0)
+        y -= tall - step + _font(self._size).getmetrics()[0] if self._hang else step // 3
         gc = renderer.new_gc()
         renderer.draw_image(gc, round(x), round(y), shown)
         gc.restore()
@@ -126,10 +145,10 @@ def captioned(
         The :class:`Pixels`, the :class:`Caption`, and the list of artists that a redraw has to draw.
     """
     axes = drawn.add_axes(place)
-    frame(axes)
-    picture = axes.add_artist(Pixels(fit=True))
+    axes.set_axis_off()
+    picture = axes.add_artist(Pixels(fit=True, framed=True))
     words = axes.add_artist(Caption(0.5, 1, size, pad=pad, center=True))
-    return picture, words, [picture, *axes.spines.values(), words]
+    return picture, words, [picture, words]
 
 
 _COLORS: dict[str, np.ndarray] = {}
