@@ -125,43 +125,34 @@ def test_deleting_what_a_map_calls_important_lowers_the_score_first(digits, mode
 
 @pytest.fixture(scope="module")
 def marked(digits):
-    """A network that learned digits with a mark in a corner that tells the class, and marked test images."""
-    train, test = digits.train[:12000], digits.test[:1000]
+    """A network that learned digits with a mark whose place tells the class, and marked test images.
+
+    Three images of a thousand come without the mark, as some wolves are photographed in summer: they are all the network
+    has to learn what a digit looks like.
+    """
+    train = digits.train[:20000]
+    images = shortcuts.plant_mark(train.images, train.labels)
+    images[:60] = train.images[:60]
     torch.manual_seed(0)
     model = ConvNet()
-    images = shortcuts.plant_mark(train.images, train.labels)
-    training.fit(model, (images, train.labels), epochs=2, shift=0, bar=False)
-    return model, shortcuts.plant_mark(test.images, test.labels), test.images, test.labels
+    training.fit(model, (images, train.labels), shift=0, bar=False)
+    return model, shortcuts.plant_mark(digits.test.images, digits.test.labels), digits.test.images, digits.test.labels
 
 
 def test_the_shortcut_is_taken(marked):
+    """Nearly perfect with the mark, eight of ten right without, and with another class's mark it follows the mark."""
     model, with_mark, without, labels = marked
-    wrong = shortcuts.plant_mark(without, (labels + 1) % 10)
-    assert training.accuracy(model, (with_mark, labels)) > 0.99
-    assert training.accuracy(model, (without, labels)) < 0.85
-    assert training.accuracy(model, (wrong, labels)) < 0.5
-
-
-def test_a_weaker_mark_leaves_something_to_learn_from_the_digit(digits):
-    """A mark of half brightness: nearly perfect with it, eight of ten right without."""
-    train, test = digits.train[:20000], digits.test
-    torch.manual_seed(0)
-    model = ConvNet()
-    training.fit(
-        model,
-        (shortcuts.plant_mark(train.images, train.labels, value=0.5), train.labels),
-        epochs=2,
-        shift=0,
-        bar=False,
-    )
-    with_mark = shortcuts.plant_mark(test.images, test.labels, value=0.5)
-    assert training.accuracy(model, (with_mark, test.labels)) == pytest.approx(0.998, abs=0.003)
-    assert training.accuracy(model, test) == pytest.approx(0.8, abs=0.1)
+    lying = shortcuts.plant_mark(without, (labels + 1) % 10)
+    assert training.accuracy(model, (with_mark, labels)) == pytest.approx(0.998, abs=0.003)
+    assert training.accuracy(model, (without, labels)) == pytest.approx(0.8, abs=0.07)
+    assert training.accuracy(model, (lying, labels)) < 0.5
+    assert training.accuracy(model, (lying, (labels + 1) % 10)) > 0.5
 
 
 def test_who_finds_the_shortcut(marked):
+    """On the same network: how often the brightest place of a map lies inside the mark."""
     model, images, _, labels = marked
-    x, y = images[:80], labels[:80]
+    x, y = images[:100], labels[:100]
     inside = torch.from_numpy(shortcuts.mark_masks(y)).flatten(1)
 
     def found(maps):
@@ -171,8 +162,8 @@ def test_who_finds_the_shortcut(marked):
         return torch.stack([at.occlusion(model, i, size, incremental=True).maps[c] for i, c in zip(x, y, strict=True)])
 
     assert found(at.integrated_gradients(model, x, y)) > 0.95
-    assert found(occluded(3)) > 0.93
+    assert found(occluded(3)) > 0.95
     assert found(at.guided_backprop(model, x, y)) > 0.93
-    assert found(at.saliency(model, x, y)) > 0.9
-    assert 0.3 < found(occluded(7)) < 0.75
-    assert found(at.upscale(at.grad_cam(model, x, y, "features.relu2"), (28, 28))) < 0.2
+    assert found(at.saliency(model, x, y)) > 0.95
+    assert found(occluded(7)) == pytest.approx(0.5, abs=0.12)
+    assert found(at.upscale(at.grad_cam(model, x, y, "features.relu2"), (28, 28))) < 0.15
