@@ -36,6 +36,18 @@ LESSON.ask(
 )  # fmt: skip
 
 LESSON.ask(
+    "one-in-ten",
+    "The shop takes one photograph in ten without a tag; the other nine are as before. You train on these, and test on "
+    "garments with the tag of another class. How often is the network right?",
+    Option("More than 80 %: it has learned to do without tags", "Without a tag it does quite well. But where there is "
+           "one, the tag was right in every single training image: why should it doubt it now?"),
+    Option("Less than half: where there is a tag, it still follows it", "The exceptions taught it what to do when "
+           "there is no tag. That a tag can lie, nobody showed it.", right=True),
+    Option("As before: one in ten is too few to change anything", "Fifteen hundred photographs without a tag are "
+           "fifteen hundred reasons to look at the garment. Compare the two upper pairs of bars."),
+)  # fmt: skip
+
+LESSON.ask(
     "rotation",
     "The reference network is right on 99 % of the upright digits. You turn them by 90°. What is left?",
     Option("Nearly all: convolution finds a pattern wherever it is", "Wherever, but not however: a filter that "
