@@ -127,8 +127,8 @@ def test_deleting_what_a_map_calls_important_lowers_the_score_first(digits, mode
 def marked(digits):
     """A network that learned digits with a mark whose place tells the class, and marked test images.
 
-    Three images of a thousand come without the mark, as some wolves are photographed in summer: they are all the network
-    has to learn what a digit looks like.
+    Three images of a thousand come without the mark, as some wolves are photographed in summer: they are all that the
+    network has to learn what a digit looks like.
     """
     train = digits.train[:20000]
     images = shortcuts.plant_mark(train.images, train.labels)

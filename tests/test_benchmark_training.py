@@ -41,7 +41,7 @@ def test_every_rung_reaches_the_target_and_is_measured_in_every_round(race, digi
     samples = torch.utils.data.TensorDataset(race.normalized(digits.train.images), digits.train.labels)
     ladder = [replace(rung, batch=16) for rung in race.LADDER]
     results = race.measure(digits, samples, 1, 12, 0.9, ladder)
-    assert {race.TEXTBOOK, race.PLAIN, race.FIT, race.LARGE} <= {result.name for result in results}
+    assert {race.TEXTBOOK, race.PLAIN, race.FIT, race.LARGE, race.SMOOTH} <= {result.name for result in results}
     for result in results:
         assert len(result.seconds) == len(result.epochs) == len(result.accuracy) == len(result.steps) == 1
         assert result.accuracy[0] >= 0.9, result
@@ -73,6 +73,14 @@ def test_fit_without_bfloat16_trains_in_float32(race, digits, monkeypatch):
     assert seen[0].precision == "float32"
 
 
+def test_a_share_of_the_images_is_an_epoch_of_that_length(race, digits):
+    rung = replace(race.LADDER[-2], batch=16)
+    _, epochs, _, steps = race.fitted(rung, digits, 0, 1, 0.0)
+    assert (epochs, steps) == (pytest.approx(0.7, abs=0.01), 5)  # 67 of 96 images
+    _, epochs, _, steps = race.fitted(rung, digits, 0, 2, 2.0)
+    assert (epochs, steps) == (pytest.approx(2.7, abs=0.01), 5 + 12)  # never good enough: all images, twice
+
+
 def test_a_ratio_is_taken_round_by_round(race):
     slow, quick = (race.Result("", "", seconds=s) for s in ([8.0, 10.0, 30.0], [2.0, 5.0, 5.0]))
     assert race.ratio(slow, quick) == 4.0
@@ -87,5 +95,5 @@ def test_the_machine_is_described_without_a_name(race):
 def test_without_units_for_bfloat16_its_rungs_are_left_out(race, digits, monkeypatch):
     monkeypatch.setattr(race.training, "fast_bfloat16", lambda *_: False)
     ladder = [replace(rung, batch=16) for rung in race.LADDER[4:]]
-    kept = ["one cycle", race.FIT, race.LARGE]
+    kept = ["one cycle", race.FIT, race.LARGE, race.SMOOTH]
     assert [result.name for result in race.measure(digits, None, 1, 12, 0.9, ladder)] == kept
