@@ -11,7 +11,8 @@ A lesson is `notebooks/NN_snake_title.ipynb`. Its outputs are stored by `make no
 6. `## Exercises`, then 3 to 5 times, easy to hard: a markdown cell `### Exercise 1: title` with `★☆☆ · 5 min` below
    it and the task; the stub, a code cell tagged `exercise` with `...` in it, that ends in `check("02/key", answer)`
    (or the next cell, tagged `check`, is that call alone); a folded hint; a folded solution with one python block,
-   which the tests run in place of the stub. `notebook_tools.exercises` reads all this and says what is amiss.
+   which the tests run in place of the stub. `notebook_tools.exercises` reads all this and says what is amiss. An
+   exercise gives no new value to a name that earlier cells need.
 7. `> **Common mistake.**`, a block quote, anywhere. `## Summary` (five list items), `## Three questions to answer
    aloud` (three), `## Read more` (each item with a year), `## Next lesson`. The last code cell is `tally(...)`.
 
@@ -146,6 +147,28 @@ def exercises(lesson):
         yield f"{tagged} cells are tagged `exercise`, but {len(found)} exercises have a heading"
 
 
+def bound(tree):
+    """The names that a cell gives a value, outside of its functions."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        else:
+            yield from (n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+
+
+def own_names(lesson):
+    """Whoever has tried the exercises goes back and runs a cell of the lesson again: it must still mean the same."""
+    read = set()  # names that the lesson's cells take from other cells
+    for cell, tree in zip(lesson.code, lesson.trees, strict=True):
+        if "exercise" in notebook_tools.tags(cell):
+            if taken := set(bound(tree)) & read:
+                yield f"an exercise gives new values to {sorted(taken)}, which earlier cells need"
+            continue
+        names = [n for n in ast.walk(tree) if isinstance(n, ast.Name)]
+        own = {n.id for n in names if isinstance(n.ctx, ast.Store)} | set(bound(tree))
+        read |= {n.id for n in names if isinstance(n.ctx, ast.Load)} - own
+
+
 def keys(lesson):
     used = notebook_tools.predictions(lesson.path) + [
         exercise.key for exercise in notebook_tools.exercises(lesson.path)
@@ -277,6 +300,7 @@ RULES: tuple[Callable, ...] = (
     predictions,
     explorer,
     exercises,
+    own_names,
     keys,
     closing,
     headings,
