@@ -262,10 +262,16 @@ def smallest_epsilon(model: nn.Module, x: Images, target: Target, limit: float =
     smallest = torch.full((len(images),), float("inf"), device=images.device)
     with evaluating(model), torch.no_grad():
         truth = as_target(target, logits_of(model, images))
-        for step in reversed(range(steps + 1)):
-            epsilon = limit * step / steps
-            wrong = model((images + epsilon * step_by).clamp(0, 1)).argmax(1) != truth
-            smallest[wrong] = epsilon
+        still = torch.arange(len(images), device=images.device)  # those that no step has changed yet
+        for step in range(steps + 1):
+            attacked = (images[still] + limit * step / steps * step_by[still]).clamp(0, 1)
+            # With the channels of a pixel side by side, max pooling takes a fraction of the time.
+            logits = model(attacked.contiguous(memory_format=torch.channels_last))
+            wrong = logits.argmax(1) != truth[still]
+            smallest[still[wrong]] = limit * step / steps
+            still = still[~wrong]
+            if len(still) == 0:
+                break
     return smallest
 
 
