@@ -245,6 +245,26 @@ def test_pixels_are_square_and_fill_the_longer_side():
     assert (shown[150:] == 255).all()
 
 
+def test_a_framed_picture_has_a_line_around_it_and_is_otherwise_the_same():
+    from helpers.plots.style import figure
+
+    shown = []
+    for framed in (False, True):
+        drawn = figure(2, 2, layout=None)
+        axes = drawn.add_axes((0.1, 0.1, 0.8, 0.8))  # pixels 30 to 270
+        axes.set_axis_off()
+        artist = axes.add_artist(Pixels(framed=framed))
+        artist.set_data(np.full((4, 4, 4), (255, 0, 0, 255), np.uint8))
+        drawn.canvas.draw()
+        shown.append(np.asarray(drawn.canvas.buffer_rgba())[..., :3].astype(int))
+    changed = (shown[0] != shown[1]).any(2)
+    line = np.zeros((300, 300), bool)
+    line[29:271, 29:271] = True
+    line[31:269, 31:269] = False
+    assert (changed == line).all()  # half of the line's two pixels outside of the picture, half on it
+    assert len(np.unique(shown[1][line], axis=0)) == 1
+
+
 def inked(artist):
     """Where an artist of an empty figure of 300×300 pixels leaves something: top, bottom, left, right."""
     from helpers.plots.style import figure
@@ -273,6 +293,24 @@ def test_a_caption_stands_where_matplotlib_would_put_the_text(ours, place, their
     caption.set_text(words)
     assert caption.get_text() == words
     assert inked(caption) == pytest.approx(inked(Text(*place, words, fontsize=11, **theirs)), abs=5)
+
+
+def test_a_caption_takes_new_words_and_another_color():
+    from helpers.plots.style import figure
+
+    drawn = figure(2, 2, layout=None)
+    caption = drawn.add_artist(Caption(0.1, 0.5, 11))
+    pictures = []
+    for words, color in (("seven", "#000000"), ("six", "#000000"), ("six", "#ff0000"), ("seven", "#000000")):
+        caption.set_text(words)
+        caption.set_color(color)
+        drawn.canvas.draw()
+        pictures.append(np.asarray(drawn.canvas.buffer_rgba()).copy())
+    seven, six, red, again = pictures
+    assert not (seven == six).all()
+    assert (red[..., 0] == 255).all()  # only green and blue are missing
+    assert ((six < 255).any(2) == (red < 255).any(2)).all()
+    assert (seven == again).all()
 
 
 def test_the_second_line_of_a_caption_stands_below_the_first():
