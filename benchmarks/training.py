@@ -1,4 +1,4 @@
-"""How fast does a network of the series learn? From the textbook loop to `fit`, one change at a time, to 99 %.
+"""How fast does a network of the series learn? From the textbook loop to `fit`, step by step, to 99 %.
 
 Every rung of the ladder trains from scratch until its accuracy on the test set is 99 %, all of them in turns within one
 run, one seed per round. Seconds are those of training alone: nobody pays for looking at the test set. Prints a Markdown

@@ -197,8 +197,8 @@ def fit(
         epochs: passes over the training set.
         batch_size: images per step.
         lr: learning rate; with ``one_cycle`` its highest value.
-        optimizer: ``"sgd"`` (Nesterov momentum), ``"adam"`` (AdamW with betas 0.9 and 0.99; wants lr ≈ 0.003), or a
-            function ``(parameters, lr) -> torch.optim.Optimizer``.
+        optimizer: ``"sgd"`` (Nesterov momentum), ``"adam"`` (AdamW with betas 0.9 and 0.99; wants lr ≈ 0.003, with
+            batches of 128 or more up to 0.02), or a function ``(parameters, lr) -> torch.optim.Optimizer``.
         momentum: of SGD, in [0, 1).
         weight_decay: pull of every weight toward zero.
         one_cycle: let the learning rate rise for a quarter of the steps, then fall to zero; else it is constant.

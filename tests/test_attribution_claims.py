@@ -162,8 +162,10 @@ def test_who_finds_the_shortcut(marked):
         return torch.stack([at.occlusion(model, i, size, incremental=True).maps[c] for i, c in zip(x, y, strict=True)])
 
     assert found(at.integrated_gradients(model, x, y)) > 0.95
-    assert found(occluded(3)) > 0.95
-    assert found(at.guided_backprop(model, x, y)) > 0.93
+    # Shares of a hundred images: the bounds leave room for what other seeds gave (guided backpropagation 0.93 to 0.98,
+    # 7×7 up to 0.61, Grad-CAM up to 0.20).
+    assert found(occluded(3)) > 0.93
+    assert found(at.guided_backprop(model, x, y)) > 0.9
     assert found(at.saliency(model, x, y)) > 0.95
-    assert found(occluded(7)) == pytest.approx(0.5, abs=0.12)
-    assert found(at.upscale(at.grad_cam(model, x, y, "features.relu2"), (28, 28))) < 0.15
+    assert found(occluded(7)) == pytest.approx(0.5, abs=0.15)
+    assert found(at.upscale(at.grad_cam(model, x, y, "features.relu2"), (28, 28))) < 0.25
