@@ -77,10 +77,10 @@ class MapExplorer(KeptExplorer):
         self._panels, self._names, self.moving = [], [], [self._chosen, self._near]
         places = [(0.53, 0.5, 0.24, 0.41), *((0.53 + 0.094 * i, 0.13, 0.088, 0.18) for i in range(5))]
         for place in places:
-            panel, name, artists = captioned(drawn, place, 11 if self._names else 13, 4)
+            panel, name = captioned(drawn, place, 11 if self._names else 13, 4)
             self._panels.append(panel)
             self._names.append(name)
-            self.moving += artists
+            self.moving += [panel, name]
         drawn.text(0.53, 0.405, "nearest on the map", fontsize=12, color=INK)
         return drawn
 

@@ -75,10 +75,10 @@ class NeighborExplorer(KeptExplorer):
             drawn.text(0.002, bottom + 0.4 / rows, name, fontsize=12, color=INK, va="center")
             for c in range(SHOWN + 1):
                 place = (0.125 + c * width * 0.97 + 0.012 * (c > 0), bottom, width * 0.9, 0.76 / rows)
-                panel, name_of_class, artists = captioned(drawn, place, 11, 3)
+                panel, name_of_class = captioned(drawn, place, 11, 3)
                 self._panels.append(panel)
                 self._names.append(name_of_class)
-                self.moving += artists
+                self.moving += [panel, name_of_class]
         return drawn
 
     def draw(self, image: int, metric: str) -> None:

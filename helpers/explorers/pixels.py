@@ -132,8 +132,8 @@ class Caption(Artist):
 
 def captioned(
     drawn: Figure, place: tuple[float, float, float, float], size: float, pad: float
-) -> tuple[Pixels, Caption, list[Artist]]:
-    """A framed picture with a caption above its middle, and all of their artists in the order of drawing.
+) -> tuple[Pixels, Caption]:
+    """A framed picture with a caption above its middle.
 
     Args:
         drawn: the figure.
@@ -142,13 +142,13 @@ def captioned(
         pad: from frame to caption, in points.
 
     Returns:
-        The :class:`Pixels`, the :class:`Caption`, and the list of artists that a redraw has to draw.
+        The :class:`Pixels` and the :class:`Caption`: what a redraw has to draw.
     """
     axes = drawn.add_axes(place)
     axes.set_axis_off()
     picture = axes.add_artist(Pixels(fit=True, framed=True))
     words = axes.add_artist(Caption(0.5, 1, size, pad=pad, center=True))
-    return picture, words, [picture, words]
+    return picture, words
 
 
 _COLORS: dict[str, np.ndarray] = {}

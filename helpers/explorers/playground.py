@@ -92,8 +92,8 @@ class KernelPlayground(KeptExplorer):
         """Three panels, and a color bar whose two ends are the strongest responses (their 99.5th percentile)."""
         drawn = figure(9.3, 3.2, layout=None)
         made = [captioned(drawn, (0.006 + 0.312 * i, 0.02, 0.3, 0.87), RC["axes.titlesize"], 6) for i in range(3)]
-        self._artists, self._titles, moving = zip(*made, strict=True)
-        self.moving = [artist for artists in moving for artist in artists]
+        self._artists, self._titles = zip(*made, strict=True)
+        self.moving = [artist for pair in made for artist in pair]
         colors = ScalarMappable(Normalize(-1, 1), colormap("response"))
         bar = drawn.colorbar(colors, cax=drawn.add_axes((0.946, 0.1, 0.012, 0.68)))
         bar.set_ticks([-1, 0, 1], labels=["−", "0", "+"])
