@@ -2,7 +2,7 @@
 #
 #   PYTHON=python3.12   the Python that builds .venv (default: the first suitable one found)
 #   TORCH=cpu           PyTorch without CUDA, for Linux without an NVIDIA card (TORCH=default goes back); remembered
-#   LESSON=02           one lesson instead of all, for notebooks and slides
+#   LESSON=occlusion    one lesson instead of all, for notebooks and slides
 #   FLAGS=--no-browser  further options for JupyterLab, for lab and slides
 
 .DEFAULT_GOAL := help
@@ -47,9 +47,9 @@ test: setup ## set up, then everything that must hold: unit tests, exercises, co
 
 test-browser: setup ## the lessons in a real JupyterLab, driven through headless Chromium
 	@$(FETCH)
-	$(PYTEST) -m browser tests/test_browser.py tests/test_browser_draw.py
+	$(PYTEST) -m browser tests/browser
 
-notebooks: setup ## run the lessons and store their outputs (LESSON=02 for one)
+notebooks: setup ## run the lessons and store their outputs (LESSON=occlusion for one)
 	@$(PY) -m tools.notebooks run $(LESSON)
 	@$(PY) -m tools.pictures
 
@@ -59,7 +59,7 @@ data: setup ## fetch MNIST and FashionMNIST ahead of a class
 checkpoints: setup ## train the reference networks again
 	@$(PY) tools/checkpoints.py
 
-slides: setup ## present a lesson as slides with a live kernel (LESSON=02)
+slides: setup ## present a lesson as slides with a live kernel (LESSON=occlusion)
 	@$(FETCH)
 	@$(PY) -m tools.slides "$(LESSON)" $(FLAGS)
 

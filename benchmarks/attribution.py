@@ -1,4 +1,4 @@
-"""How fast is `helpers.attribution`? Occlusion and the gradient maps against Captum, measured in turns in one run.
+"""How fast is `inside.attribution`? Occlusion and the gradient maps against Captum, measured in turns in one run.
 
 Prints Markdown tables of ratios: Captum's time divided by ours, so that 2.0 means twice as fast as Captum. "Best" is
 Captum's fastest number of masks in a batch and memory layout, chosen anew for every row of the table.
@@ -12,7 +12,9 @@ import warnings
 import captum.attr as captum
 import torch
 
-from helpers import attribution, data, training
+from helpers import data
+from helpers.inside import attribution
+from helpers.network import checkpoints
 
 # size, stride, value of the mask: black is Captum's default, and where it covers black pixels ours has nothing to do.
 MASKS = [(7, 1, 0.0), (7, 1, 0.5), (3, 1, 0.5), (11, 1, 0.5), (7, 3, 0.5)]
@@ -118,8 +120,8 @@ def main():
     warnings.filterwarnings("ignore", module="captum")
     warnings.filterwarnings("ignore", message="Setting .* hooks")
     digits = data.load("mnist")
-    model = training.load_checkpoint("mnist")
-    images = torch.from_numpy(digits.test.images[22:32])  # the first is the 6 of lesson 07
+    model = checkpoints.load("mnist")
+    images = torch.from_numpy(digits.test.images[22:32])  # the first is the 6 of the lessons
     for threads in arguments.threads:
         torch.set_num_threads(threads)
         print(f"{threads} thread{'s' if threads > 1 else ''}, ConvNet on {digits.name}\n")

@@ -1,4 +1,4 @@
-"""How fast is `helpers.convolve`? Each way to correlate, and SciPy's and PyTorch's, measured in turns in one run.
+"""How fast is `filters.convolve`? Each way to correlate, and SciPy's and PyTorch's, measured in turns in one run.
 
 Prints Markdown tables of ratios: time of the named rival divided by ours, so that 2.0 means twice as fast as it.
 """
@@ -13,7 +13,7 @@ from scipy import ndimage, signal
 from threadpoolctl import threadpool_limits
 from torch.nn import functional
 
-from helpers import convolve
+from helpers.filters import convolve
 
 CASES = [(28, 3), (28, 7), (128, 5), (512, 3), (512, 7)]  # pixels a side of the image, of the kernel
 LAYERS = [(64, 1, 28, 32, 3), (64, 32, 13, 64, 3)]  # images, channels, pixels a side, filters, kernel

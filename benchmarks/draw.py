@@ -9,9 +9,10 @@ import statistics
 import time
 from unittest.mock import patch
 
-from helpers import occlusion, strokes
+from helpers.data import strokes
 from helpers.explorers import draw
 from helpers.explorers.base import Explorer
+from helpers.inside import occlusion
 
 LIMIT = 0.150
 

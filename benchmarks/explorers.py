@@ -17,14 +17,13 @@ from pathlib import Path
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests")]
-
-import browser_tools  # noqa: E402
+from tools import browser as browser_tools
 
 DIGITS = """
-from helpers import data, features, training
-mnist, model = data.load("mnist"), training.load_checkpoint("mnist")
+from helpers import data
+from helpers.inside import features
+from helpers.network import checkpoints
+mnist, model = data.load("mnist"), checkpoints.load("mnist")
 few = mnist.test[:300]
 shown = (few.torch().images[:60], few.torch().labels[:60], mnist.classes)
 """

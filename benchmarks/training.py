@@ -2,7 +2,7 @@
 
 Every rung of the ladder trains from scratch until its accuracy on the test set is 99 %, all of them in turns within one
 run, one seed per round. Seconds are those of training alone: nobody pays for looking at the test set. Prints a Markdown
-table of seconds, epochs and ratios, and stores the numbers in benchmarks/results/training.json, which lesson 06 draws.
+table of seconds, epochs and ratios, and stores the numbers in benchmarks/results/training.json, which a lesson draws.
 """
 
 import argparse
@@ -22,8 +22,9 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision import datasets, transforms
 
-from helpers import data, training
-from helpers.networks import ConvNet
+from helpers import data
+from helpers.network import device, running, training
+from helpers.network.models import ConvNet
 
 STORED = Path(__file__).resolve().parent / "results" / "training.json"
 TEXTBOOK, PLAIN, FIT = "textbook loop", "ConvNet, plain loop", "fit"
@@ -165,7 +166,7 @@ def cycles(rung, digits, model, seed, most, target):
 
 def tested(rung, model, digits):
     images = normalized(digits.test.images) if rung.network == "textbook" else digits.test.images
-    return training.accuracy(model, (images, digits.test.labels))
+    return running.accuracy(model, (images, digits.test.labels))
 
 
 def fitted(rung, digits, seed, most, target):
@@ -182,7 +183,7 @@ def fitted(rung, digits, seed, most, target):
             history = training.fit(model, images, **asked, **rung.fit)
         seconds, steps = seconds + history.seconds, steps + len(history.losses)
         spent += epochs * len(images) / len(digits.train)
-        if (right := training.accuracy(model, digits.test)) >= target:
+        if (right := running.accuracy(model, digits.test)) >= target:
             break
     return seconds, spent, right, steps
 
@@ -197,7 +198,7 @@ def machine():
         "processor": name,
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "bfloat16 in hardware": training.fast_bfloat16("cpu"),
+        "bfloat16 in hardware": device.fast_bfloat16("cpu"),
         "torch": torch.__version__.split("+")[0],
     }
 
@@ -211,7 +212,7 @@ def textbook_samples(count):
 
 def measure(digits, samples, rounds, most, target, ladder=LADDER):
     """Every rung in every round, one after the other; the order turns around from round to round."""
-    bfloat16 = training.fast_bfloat16("cpu")
+    bfloat16 = device.fast_bfloat16("cpu")
     ladder = [rung for rung in ladder if bfloat16 or rung.name not in ("bfloat16", SMOOTH32)]
     results = {rung.name: Result(rung.name, rung.change) for rung in ladder}
     for seed in range(rounds):

@@ -22,12 +22,13 @@ from typing import Literal
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from helpers import data, rawfiles
+from helpers import data
+from helpers.data import download
 
 Mark = Literal["ok", "note", "mend"]
 _MARKS: dict[Mark, tuple[str, str]] = {"ok": ("✓", "#009E73"), "note": ("●", "#0072B2"), "mend": ("✗", "#D55E00")}
 _SETS = {"mnist": "MNIST", "fashion": "FashionMNIST"}
-#: Seconds that one pass of lesson 05 over the 60,000 images may take, and how that is called.
+#: Seconds that one pass over the 60,000 images may take, and how that is called.
 _WAITS = ((20, "a few seconds"), (60, "less than a minute"), (180, "a minute or two"), (600, "some minutes"))
 GIGABYTE = 1e9
 
@@ -90,7 +91,7 @@ def _ask(name: str, question: Callable[[], tuple[Mark, str]]) -> Line:
     except Exception as error:
         said = (
             " ".join(str(error).split())[:160]
-            .replace(str(rawfiles.PROJECT), "the project")
+            .replace(str(download.PROJECT), "the project")
             .replace(str(Path.home()), "~")
         )
         return Line(name, "mend", f"This stopped with {type(error).__name__}: {said}. Run `make lab` to install again.")
@@ -102,7 +103,7 @@ def _code(text: str) -> str:
 
 
 def _project() -> dict:
-    return tomllib.loads((rawfiles.PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return tomllib.loads((download.PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def python() -> tuple[Mark, str]:
@@ -134,9 +135,9 @@ def packages() -> tuple[Mark, str]:
 def images(name: str) -> tuple[Mark, str]:
     """Where the real images of a set are, or what stands in for them. Downloads nothing."""
     with _offline():
-        arrays, root, _ = rawfiles.find(name)
-    places = {rawfiles.STORE: "in the folder `data`"} | {
-        store: "in this user's cache" for store in rawfiles.stores()[1:]
+        arrays, root, _ = download.find(name)
+    places = {download.STORE: "in the folder `data`"} | {
+        store: "in this user's cache" for store in download.stores()[1:]
     }
     named = os.environ.get("CNN_DATA")
     if arrays is not None and (root not in places or not named):
@@ -171,7 +172,7 @@ def device() -> tuple[Mark, str]:
     """What training will run on, tried with a small product."""
     import torch
 
-    from helpers.training import best_device
+    from helpers.network.device import best_device
 
     best = best_device()
     name = {"cuda": "An NVIDIA graphics card", "mps": "The graphics part of an Apple chip"}.get(best, "The processor")
@@ -184,11 +185,11 @@ def device() -> tuple[Mark, str]:
 
 
 def training_step() -> tuple[Mark, str]:
-    """How long the training of lesson 05 will take, from a few of its steps on random images."""
+    """How long training will take, from a few of its steps on random images."""
     import torch
 
-    from helpers.networks import ConvNet
-    from helpers.training import fit
+    from helpers.network.models import ConvNet
+    from helpers.network.training import fit
 
     batch, steps = 32, 40
     images, labels = torch.rand(batch * steps, 1, 28, 28), torch.randint(0, 10, (batch * steps,))
@@ -202,15 +203,15 @@ def training_step() -> tuple[Mark, str]:
     wait = next((text for end, text in _WAITS if epoch < end), None)
     if wait is None:
         return "note", (
-            f"One training step takes {step} s: lesson 05 would take more than ten minutes. Close other programs, or "
+            f"One training step takes {step} s: an epoch of training would take more than ten minutes. Close other programs, or "
             'load the finished network with `training.load_checkpoint("mnist")`.'
         )
-    return "ok", f"One training step takes {step} s: all 60,000 images in lesson 05 take {wait}."
+    return "ok", f"One training step takes {step} s: all 60,000 training images take {wait}."
 
 
 def disk() -> tuple[Mark, str]:
     """Free space where data sets and your own networks go."""
-    free = shutil.disk_usage(rawfiles.PROJECT).free
+    free = shutil.disk_usage(download.PROJECT).free
     if free > GIGABYTE:
         return "ok", "More than 1 GB free, which is plenty."
     return "mend", f"Only {free / GIGABYTE:.1f} GB are free: empty the trash or move files, until 1 GB is."
@@ -229,28 +230,29 @@ def widgets() -> tuple[Mark, str]:
     if (kernels_half, pages_half) != (8, 3):
         return "mend", "The two halves of ipywidgets do not fit together: run `make lab`, then load this page again."
     if getattr(get_ipython(), "kernel", None) is None:
-        return "note", "Installed. Whether a slider moves shows only in a notebook: open lesson 00."
-    return "ok", "Both halves of ipywidgets are here. The tool in lesson 00 is the proof."
+        return "note", "Installed. Whether a slider moves shows only in a notebook: open notebooks/00_start_here.ipynb."
+    return "ok", "Both halves of ipywidgets are here. The tool in 00_start_here is the proof."
 
 
 def checkpoints() -> tuple[Mark, str]:
     """Whether the finished networks can be read, and whether they still know their digits and clothes."""
-    from helpers.training import accuracy, card, load_checkpoint
+    from helpers.network import checkpoints
+    from helpers.network.running import accuracy
 
     said = []
     for name in _SETS:
         try:
-            model = load_checkpoint(name)
+            model = checkpoints.load(name)
         except (FileNotFoundError, ValueError, OSError):
             return "mend", (
                 f"The finished network {name!r} cannot be read: run `git checkout data/checkpoints`, or "
                 "`make checkpoints` to train it again."
             )
         with _offline():
-            real = rawfiles.find(name)[0] is not None
+            real = download.find(name)[0] is not None
         if real and accuracy(model, data.load(name).test[:500]) < 0.85:
             return "mend", f"The finished network {name!r} knows too little: run `git checkout data/checkpoints`."
-        said.append(f"{_SETS[name]} ({card(name)['test accuracy']:.1%} of the test images right)")
+        said.append(f"{_SETS[name]} ({checkpoints.card(name)['test accuracy']:.1%} of the test images right)")
     return "ok", f"The finished networks are here: {' and '.join(said)}."
 
 

@@ -11,7 +11,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 @pytest.fixture(scope="session")
 def browser():
     """A headless Chromium, one for all the tests that need it."""
-    import browser_tools  # playwright is slow to import
+    from tools import browser as browser_tools  # playwright is slow to import
 
     try:
         with browser_tools.chromium() as found:
@@ -23,7 +23,7 @@ def browser():
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     """A running JupyterLab on a copy of the lessons."""
-    import browser_tools
+    from tools import browser as browser_tools
 
     with browser_tools.jupyterlab(tmp_path_factory.mktemp("lab")) as running:
         yield running
@@ -32,7 +32,7 @@ def lab(tmp_path_factory):
 @pytest.fixture
 def opened(browser, lab):
     """A function that opens a notebook; the kernels end with the test."""
-    from browser_tools import Notebook
+    from tools.browser import Notebook
 
     notebooks = []
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 
-from helpers import data, training
-from helpers.networks import ConvNet
-from helpers.rawfiles import SETS
+from helpers import data
+from helpers.data.download import SETS
+from helpers.network import checkpoints, running, training
+from helpers.network.models import ConvNet
 
 #: How each network is built and trained; ``least`` is the test accuracy below which it is not stored.
 RECIPES: dict[str, dict[str, Any]] = {
@@ -68,7 +69,7 @@ def make(name: str) -> float:
         options = dict(recipe["then"])
         model.classifier.dropout.p = options.pop("dropout")
         history = training.fit(model, images.train, images.test, seed=recipe["seed"], **options)
-    accuracy = training.accuracy(model, images.test)
+    accuracy = running.accuracy(model, images.test)
     if history.interrupted or accuracy < recipe["least"]:
         sys.exit(
             f"{name}: test accuracy {accuracy:.2%} after {history}; not stored, {recipe['least']:.1%} is required."
@@ -83,7 +84,7 @@ def make(name: str) -> float:
         "seed": recipe["seed"],
         "command": f"python tools/checkpoints.py {name}",
     }
-    training.save_checkpoint(model, name, card)
+    checkpoints.save(model, name, card)
     return accuracy
 
 

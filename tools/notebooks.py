@@ -1,7 +1,7 @@
 """Run the lessons and store their outputs, in the one form in which they are committed.
 
-    python -m tools.notebooks run [NN ...]      execute, clean, check, store (make notebooks)
-    python -m tools.notebooks clean [NN ...]    tidy the metadata only, without running anything
+    python -m tools.notebooks run [NAME ...]      execute, clean, check, store (make notebooks)
+    python -m tools.notebooks clean [NAME ...]  tidy metadata and links to lessons, without running anything
 
 A notebook is written only when every check passed, so a failing run leaves the file as it was. What is stored does not
 depend on the machine, the moment or the user: no widget state, no timing, no path, a fixed kernel name. The notebook
@@ -17,7 +17,9 @@ from pathlib import Path
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools import ROOT
+from tools.lessons import Refusal, chosen, read, relink
+
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 FINGERPRINT = "outputs_made_from"
 # The slides treat a cell of an unknown layer as never shown but passable. Without it, Shift+Enter into presenter notes
@@ -39,24 +41,6 @@ MACHINE_PATH = re.compile(
 )
 
 
-class Refusal(Exception):
-    """A reason not to store a notebook, in one sentence."""
-
-
-def lessons(numbers: list[str]) -> list[Path]:
-    """Return the notebooks with these numbers ("02" or "2"), or all of them, in order."""
-    paths = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    if not numbers:
-        return paths
-    chosen = []
-    for number in numbers:
-        found = [path for path in paths if path.name.startswith(f"{number:0>2}_")]
-        if not found:
-            raise Refusal(f"There is no lesson {number}: choose among {', '.join(path.name[:2] for path in paths)}.")
-        chosen += found
-    return chosen
-
-
 def fingerprint(notebook: nbformat.NotebookNode) -> str:
     """Return a digest of the code cells, in order: outputs stored beside it belong to exactly this code."""
     sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
@@ -70,6 +54,8 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for cell in notebook.cells:
         cell.source = "\n".join(line.rstrip() for line in cell.source.strip("\n").split("\n"))
+        if cell.cell_type == "markdown":
+            cell.source = relink(cell.source)
         cell.metadata = nbformat.from_dict(
             {key: cell.metadata[key] for key in KEPT_CELL_METADATA if key in cell.metadata}
         )
@@ -129,11 +115,6 @@ def write(notebook: nbformat.NotebookNode, path: Path) -> bool:
     return True
 
 
-def read(path: Path) -> nbformat.NotebookNode:
-    """Read a notebook as version 4."""
-    return nbformat.read(path, as_version=4)
-
-
 def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
     """Run every cell in a fresh kernel started in `folder`, replacing the outputs."""
     from nbconvert.preprocessors import ExecutePreprocessor
@@ -172,15 +153,17 @@ def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Run or tidy the lessons.")
     parser.add_argument("action", choices=("run", "clean"))
-    parser.add_argument("lesson", nargs="*", help="lesson numbers; all lessons without one")
+    parser.add_argument("lesson", nargs="*", help="names of lessons, such as occlusion; all of them without one")
     options = parser.parse_args()
     try:
-        paths = lessons(options.lesson)
+        paths = chosen(options.lesson)
         if options.action == "run":
             run(paths)
         else:
             for path in paths:
                 print(path.name, "stored" if write(clean(read(path)), path) else "unchanged")
+        for page in ROOT.glob("*.md"):  # README and CONTRIBUTING link lessons too
+            page.write_text(relink(page.read_text(encoding="utf-8")), encoding="utf-8")
     except Refusal as refusal:
         sys.exit(str(refusal))
 

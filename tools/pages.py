@@ -13,7 +13,8 @@ from pathlib import Path
 
 from nbconvert import HTMLExporter
 
-from tools.notebooks import ROOT, lessons, read
+from tools import ROOT
+from tools.lessons import notebooks, read
 
 SITE = ROOT / "site"
 INDEX = """<!DOCTYPE html>
@@ -84,7 +85,7 @@ def page(path: Path, before: Path | None, after: Path | None) -> tuple[str, str,
 def main() -> None:
     """Write the pages and the index."""
     SITE.mkdir(exist_ok=True)
-    paths = lessons([])
+    paths = notebooks()
     entries = []
     for before, path, after in zip([None, *paths], paths, [*paths[1:], None], strict=False):
         body, title, goal = page(path, before, after)

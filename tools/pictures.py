@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import base64
 import sys
-from pathlib import Path
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools import ROOT
+
 FOLDER = ROOT / "docs" / "pictures"
 
 #: File name → lesson and the first words of the picture's alternative text.
 PICTURES: dict[str, tuple[str, str]] = {
-    "playground": ("02", "Kernel playground"),
-    "stepper": ("03", "Window stepper"),
-    "browser": ("07", "Activation browser"),
-    "occlusion": ("09", "Occlusion explorer"),
-    "climb": ("11", "Five rows of pictures"),
+    "playground": ("edge_filters", "Kernel playground"),
+    "stepper": ("stride_and_pooling", "Window stepper"),
+    "browser": ("activations", "Activation browser"),
+    "occlusion": ("occlusion", "Occlusion explorer"),
+    "climb": ("maximization", "Five rows of pictures"),
 }
 
 
@@ -30,14 +30,14 @@ def stored(lesson: str, words: str) -> bytes:
     Raises:
         LookupError: if the lesson or the picture is not there.
     """
-    for path in sorted((ROOT / "notebooks").glob(f"{lesson}_*.ipynb")):
+    for path in sorted((ROOT / "notebooks").glob(f"[0-9][0-9]_{lesson}.ipynb")):
         for cell in nbformat.read(path, as_version=4).cells:
             for output in cell.get("outputs", []):
                 about = output.get("metadata", {}).get("image/png", {})
                 if isinstance(about, dict) and about.get("alt", "").startswith(words):
                     return base64.b64decode(output["data"]["image/png"])
     raise LookupError(
-        f"Lesson {lesson} stores no picture that begins with {words!r}: run `make notebooks LESSON={lesson}`."
+        f"The lesson {lesson} stores no picture that begins with {words!r}: run `make notebooks LESSON={lesson}`."
     )
 
 

@@ -1,4 +1,4 @@
-"""Present a lesson as slides, in JupyterLab with its kernel: `python -m tools.slides NN` (make slides LESSON=NN).
+"""Present a lesson as slides, in JupyterLab with its kernel: `python -m tools.slides occlusion` (make slides LESSON=occlusion).
 
 JupyterLab opens the lesson with the deck of jupyterlab-slideshow already running. It uses settings and a workspace of
 its own, inside .venv, so that presenting does not change how the next `make lab` looks. In the deck: the arrow keys
@@ -10,7 +10,8 @@ import os
 import sys
 from pathlib import Path
 
-from tools.notebooks import ROOT, Refusal, lessons
+from tools import ROOT
+from tools.lessons import Refusal, chosen
 
 SETTINGS = {
     "jupyterlab-slideshow/plugin": {"active": True},
@@ -47,8 +48,8 @@ def main() -> None:
     folder = Path(sys.prefix) / "share" / "jupyter" / "lab" / "slides"
     try:
         if not "".join(sys.argv[1:2]):
-            raise Refusal("Which lesson? Say for example: make slides LESSON=02")
-        lesson = lessons(sys.argv[1:2])[0]
+            raise Refusal("Which lesson? Say for example: make slides LESSON=occlusion")
+        lesson = chosen(sys.argv[1:2])[0]
     except Refusal as refusal:
         sys.exit(str(refusal))
     prepare(folder)

@@ -1,11 +1,13 @@
-"""How a question is asked and an answer judged; the questions themselves are in ``lesson02.py`` and its neighbors."""
+"""How a question is asked and an answer judged; the questions themselves are in one file a lesson."""
 
 from __future__ import annotations
 
 import html
 import importlib
+import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 Status = Literal["right", "wrong", "not attempted yet"]
@@ -65,9 +67,9 @@ class Wrong(Exception):
 
 @dataclass
 class Lesson:
-    """The exercises and predictions of one lesson, collected by its file; ``number`` is two digits."""
+    """The exercises and predictions of one lesson, collected by the file that bears its name."""
 
-    number: str
+    name: str
     checks: dict[str, Callable[..., str]] = field(default_factory=dict)
     questions: dict[str, Question] = field(default_factory=dict)
 
@@ -75,7 +77,7 @@ class Lesson:
         """Register a check: a function of the student's answers that raises :class:`Wrong` or returns the praise."""
 
         def register(function: Callable[..., str]) -> Callable[..., str]:
-            self.checks[f"{self.number}/{name}"] = function
+            self.checks[f"{self.name}/{name}"] = function
             return function
 
         return register
@@ -88,7 +90,7 @@ class Lesson:
         """
         if not 2 <= len(options) <= 4 or not any(o.right for o in options):
             raise ValueError(f"{name}: a prediction needs two to four options, at least one of them right.")
-        key = f"{self.number}/{name}"
+        key = f"{self.name}/{name}"
         self.questions[key] = Question(text, options, key)
 
 
@@ -96,19 +98,20 @@ _checked: dict[str, Status] = {}
 _predicted: dict[str, bool] = {}
 
 
-def lesson(number: str) -> Lesson:
-    """The questions of a lesson, ``"02"``.
+def lesson(name: str) -> Lesson:
+    """The questions of a lesson, ``"edge_filters"``: the name of its notebook without the number.
 
     Raises:
         ValueError: if there is no such lesson.
     """
-    name = f"helpers.exercises.lesson{number}"
-    try:
-        return importlib.import_module(name).LESSON
-    except ModuleNotFoundError as error:
-        if error.name != name:  # the lesson is there, a library that it needs is not
-            raise
-        raise ValueError(f"There is no lesson {number!r}: lessons are '00' to '12'.") from error
+    if name not in names():
+        raise ValueError(f"There is no lesson {name!r}: the lessons are {', '.join(names())}.")
+    return importlib.import_module(f"helpers.exercises.{name}").LESSON
+
+
+def names() -> list[str]:
+    """The names of all lessons that ask something, sorted."""
+    return sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.name != "core")
 
 
 def _find(key: str, what: str) -> Any:
@@ -133,7 +136,7 @@ def check(key: str, *answers: Any) -> Verdict:
     """Judge the answer to an exercise. It never raises over a student's code: a mistake is a verdict with a hint.
 
     Args:
-        key: the exercise, such as ``"02/diagonal-filter"``.
+        key: the exercise, such as ``"edge_filters/diagonal-filter"``.
         answers: what the exercise asks for: a function, an array, a number.
     """
     judge = _find(key, "checks")
@@ -261,7 +264,7 @@ class Tally:
         answered = sum(key in _predicted for key in asked)
         solved = sum(_checked.get(key) == "right" for key in exercises)
         return (
-            f"Lesson {self.lesson.number}: {came_true} of {len(asked)} predictions right at the first try "
+            f"This lesson: {came_true} of {len(asked)} predictions right at the first try "
             f"({answered} answered), {solved} of {len(exercises)} exercises solved."
         )
 
@@ -273,9 +276,9 @@ class Tally:
         return box("#0072B2", f"<b>{self}</b>{html.escape(rest)}")
 
 
-def tally(number: str) -> Tally:
-    """The tally of a lesson, ``"02"``: run the cell again after you have answered more."""
-    return Tally(lesson(number))
+def tally(name: str) -> Tally:
+    """The tally of a lesson, ``"edge_filters"``: run the cell again after you have answered more."""
+    return Tally(lesson(name))
 
 
 def rich(text: str) -> str:

@@ -13,13 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
-from helpers import data, training
-from helpers.activations import activations
-from helpers.explorers.kept import KeptExplorer
-from helpers.explorers.pixels import Caption, Pixels, paint, screen_colors
-from helpers.geometry import ReceptiveField, receptive_field
-from helpers.networks import layer_table
+from helpers import data
+from helpers.explorers.base import KeptExplorer
+from helpers.filters.geometry import ReceptiveField, receptive_field
+from helpers.network import checkpoints
+from helpers.network.hooks import activations
+from helpers.network.models import layer_table
 from helpers.plots.pictures import tile
+from helpers.plots.pixels import Caption, Pixels, paint, screen_colors
 from helpers.plots.style import FAINT, Kind, figure, limit
 
 ALL, OWN = "all", "your own"
@@ -60,7 +61,7 @@ class ActivationBrowser(KeptExplorer):
         classes: tuple[str, ...] | None = None,
         **values: Any,
     ) -> None:
-        self.model = training.load_checkpoint("mnist") if model is None else model
+        self.model = checkpoints.load("mnist") if model is None else model
         images = data.load("mnist").test if images is None else images
         labels = getattr(images, "labels", None)
         self._labels = None if labels is None else np.asarray(labels)

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from helpers.explorers.base import Explorer
-from helpers.maximize import Ascent
+from helpers.inside.maximize import Ascent
 from helpers.plots.style import COLORS, FAINT, INK, as_array, figure, frame
 
 
@@ -18,7 +18,7 @@ class AscentExplorer(Explorer):
     """Ten images on their way up, step by step, beside the score of one of them.
 
     Args:
-        climbs: name of the rule → what :func:`helpers.maximize.class_images` found with ``frames`` kept.
+        climbs: name of the rule → what :func:`helpers.inside.maximize.class_images` found with ``frames`` kept.
         classes: names of the classes, one per image.
         values: starting values of the controls.
     """

@@ -11,8 +11,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from helpers import maximize, training
 from helpers.explorers.base import Explorer
+from helpers.inside import maximize
+from helpers.network import running
 from helpers.plots.style import BAD, COLORS, GOOD, as_array, figure, frame
 
 KINDS = {"gradient sign": "gradient", "random sign": "random"}
@@ -78,7 +79,7 @@ class AttackExplorer(Explorer):
         original = self.images[image : image + 1]
         change = epsilon * self._directions[noise][image : image + 1]
         changed = (original + change).clamp(0, 1)
-        chances = as_array(training.predict(self.model, changed).softmax(1))[0]
+        chances = as_array(running.predict(self.model, changed).softmax(1))[0]
         for artist, shown in zip(self._artists, (original, change, changed), strict=True):
             artist.set_data(as_array(shown)[0, 0])
         truth, said = int(self.labels[image]), int(chances.argmax())

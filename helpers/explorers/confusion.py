@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from helpers.explorers.kept import KeptExplorer
+from helpers.explorers.base import KeptExplorer
 from helpers.plots.style import DPI, FAINT, INK, RC, SHARPNESS, as_array, figure
 
 ORDERS = ("most sure first", "least sure first")

@@ -14,14 +14,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import nn
 
-from helpers import data, strokes
-from helpers.activations import record
-from helpers.attribution import saliency
-from helpers.explorers.kept import KeptExplorer
-from helpers.occlusion import occlusion
+from helpers import data
+from helpers.data import strokes
+from helpers.explorers.base import KeptExplorer
+from helpers.inside.attribution import saliency
+from helpers.inside.occlusion import occlusion
+from helpers.network import checkpoints
+from helpers.network.hooks import record
 from helpers.plots.pictures import tile
 from helpers.plots.style import COLORS, GOOD, as_array, colormap, figure, frame, limit
-from helpers.training import load_checkpoint
 
 OWN = "my own drawing"
 NETWORKS = {"digits": "mnist", "clothes": "fashion"}
@@ -38,7 +39,7 @@ PAPER, PEN = "#0b0d10", "#f4f4f4"
 class DrawDigit(KeptExplorer):
     """A sheet to draw on with mouse, pen or finger; beside it what the network makes of the drawing, while you draw.
 
-    The drawing is brought into the form the network was trained on (:mod:`helpers.strokes`): a digit into a box of
+    The drawing is brought into the form the network was trained on (:mod:`helpers.data.strokes`): a digit into a box of
     20×20 pixels and with its center of mass in the middle of 28×28, both drawn into the first panel; a garment to the
     full 28×28. Below it the probabilities; then the occlusion and the saliency map of the class it says, and what both
     layers answer after their ReLU.
@@ -60,7 +61,7 @@ class DrawDigit(KeptExplorer):
     )
 
     def __init__(self, models: Mapping[str, nn.Module] | None = None, **values: Any) -> None:
-        self.models = {name: load_checkpoint(of) for name, of in NETWORKS.items()} if models is None else dict(models)
+        self.models = {name: checkpoints.load(of) for name, of in NETWORKS.items()} if models is None else dict(models)
         if not self.models or set(self.models) - set(NETWORKS):
             raise ValueError(f"The networks are named {' and '.join(NETWORKS)}; these are {', '.join(self.models)}.")
         self.classes = {name: data.CLASSES[of] for name, of in NETWORKS.items()}

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from helpers.activations import activations
 from helpers.explorers.base import Explorer
-from helpers.networks import ConvNet
+from helpers.network.hooks import activations
+from helpers.network.models import ConvNet
 from helpers.plots.style import COLORS, FAINT, INK, RC, colormap, figure, show
 
 PASSES = 200
@@ -26,7 +26,7 @@ class DropoutExplorer(Explorer):
     brighter by 1/(1 − p). Right, the probabilities of this pass as bars, and as marks what the whole network says.
 
     Args:
-        model: a :class:`~helpers.networks.ConvNet`, trained.
+        model: a :class:`~helpers.network.models.ConvNet`, trained.
         images: (N, C, H, W) to choose from.
         classes: names of the outputs.
         titles: one name per image for the menu.

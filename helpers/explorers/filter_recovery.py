@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from traitlets import link
 
-from helpers import convolve, data, kernels
-from helpers.explorers.kept import KeptExplorer
+from helpers import data
+from helpers.explorers.base import KeptExplorer
+from helpers.filters import convolve, kernels
 from helpers.plots.style import COLORS, FAINT, Kind, as_array, colormap, figure, frame, limit
 
 #: Steps at which the filter is kept: dense in the beginning, where most happens.

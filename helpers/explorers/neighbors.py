@@ -9,9 +9,9 @@ import ipywidgets as widgets
 import numpy as np
 from matplotlib.figure import Figure
 
-from helpers import features
-from helpers.explorers.kept import KeptExplorer
-from helpers.explorers.pixels import captioned, screen_colors
+from helpers.explorers.base import KeptExplorer
+from helpers.inside import features
+from helpers.plots.pixels import captioned, screen_colors
 from helpers.plots.style import BAD, GOOD, INK, as_array, figure
 
 SHOWN = 7

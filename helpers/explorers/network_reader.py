@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from torch import nn
 
 from helpers.explorers.base import Explorer
-from helpers.networks import layer_table
+from helpers.network.models import layer_table
 from helpers.plots.style import COLORS, FAINT, INK, figure
 
 CONV, DENSE, CHOSEN = COLORS[0], COLORS[2], COLORS[1]

@@ -11,9 +11,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from helpers import convolve, data, kernels
-from helpers.explorers.kept import KeptExplorer
-from helpers.explorers.pixels import captioned, paint, screen_colors
+from helpers import data
+from helpers.explorers.base import KeptExplorer
+from helpers.filters import convolve, kernels
+from helpers.plots.pixels import captioned, paint, screen_colors
 from helpers.plots.style import RC, colormap, figure, limit
 
 OWN = "your own"

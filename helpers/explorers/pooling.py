@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from helpers import convolve, data, kernels
-from helpers.explorers.kept import KeptExplorer
+from helpers import data
+from helpers.explorers.base import KeptExplorer
+from helpers.filters import convolve, kernels
 from helpers.plots.style import COLORS, FAINT, INK, RC, SIGNED, Kind, colormap, figure, frame, limit, scale
 
 REACH = 8  # pixels by which the image can be moved

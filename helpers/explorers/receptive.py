@@ -11,8 +11,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from helpers import convolve, data
-from helpers.explorers.kept import KeptExplorer
+from helpers import data
+from helpers.explorers.base import KeptExplorer
+from helpers.filters import convolve
 from helpers.plots.style import COLORS, FAINT, INK, RC, colormap, figure, frame
 
 #: The canonical network as windows: (kernel, stride, padding) of each layer, ReLU as a window of one pixel.

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 import numpy as np
 from matplotlib.figure import Figure
 
-from helpers.explorers.kept import KeptExplorer
+from helpers.explorers.base import KeptExplorer
 from helpers.plots.style import BAD, COLORS, FAINT, INK, figure
 
 EXAMPLES = {

@@ -11,10 +11,10 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from helpers import corrupt
-from helpers.explorers.kept import KeptExplorer
+from helpers.data import distort
+from helpers.explorers.base import KeptExplorer
+from helpers.network.running import predict
 from helpers.plots.style import BAD, COLORS, FAINT, GOOD, as_array, figure, frame
-from helpers.training import predict
 
 #: Angles at which the curve is computed, in degrees.
 ANGLES = torch.arange(-180.0, 181.0, 10.0)
@@ -105,11 +105,11 @@ class TurnDigit(KeptExplorer):
         """Change the image, ask the networks; the curves are computed anew unless only the angle has changed."""
         one, truth = self.pictures[image : image + 1], int(self.labels[image])
         rest = {"factor": scale, "right": right, "down": down}
-        shown = corrupt.noise(corrupt.warp(one, float(angle), **rest), noise)
+        shown = distort.noise(distort.warp(one, float(angle), **rest), noise)
         key = (image, scale, right, down, noise)
         if self._known[0] != key:
-            turned = corrupt.warp(one.expand(len(ANGLES), -1, -1, -1), ANGLES, **rest)
-            turned = torch.cat([corrupt.noise(part, noise) for part in turned.split(1)])
+            turned = distort.warp(one.expand(len(ANGLES), -1, -1, -1), ANGLES, **rest)
+            turned = torch.cat([distort.noise(part, noise) for part in turned.split(1)])
             lines = [as_array(predict(model, turned).softmax(1)[:, truth]) for model in self.models.values()]
             self._known = (key, lines)
         self._image.set_data(as_array(shown)[0, 0])

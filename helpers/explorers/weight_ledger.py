@@ -10,8 +10,8 @@ import ipywidgets as widgets
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from helpers.convolve import leftover, output_size
 from helpers.explorers.base import Explorer
+from helpers.filters.convolve import leftover, output_size
 from helpers.plots.style import COLORS, FAINT, INK, figure, frame
 
 FILTERS, PASSED, NEXT = COLORS[0], INK, COLORS[1]

@@ -14,9 +14,10 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from traitlets import link
 
-from helpers import convolve, data, kernels
-from helpers.explorers.kept import KeptExplorer
-from helpers.geometry import span
+from helpers import data
+from helpers.explorers.base import KeptExplorer
+from helpers.filters import convolve, kernels
+from helpers.filters.geometry import span
 from helpers.plots.style import BAD, FAINT, INK, RC, Kind, colormap, figure, frame, limit
 
 WIDE, HIGH = 10.2, 3.75
@@ -57,7 +58,7 @@ class WindowStepper(KeptExplorer):
 
     Args:
         images: name → image (H, W) in [0, 1]; small digits and shapes if not given. Your own array goes in here.
-        filters: name → kernel (k, k); the presets of :mod:`helpers.kernels` and larger ones if not given.
+        filters: name → kernel (k, k); the presets of :mod:`helpers.filters.kernels` and larger ones if not given.
         values: starting values of the controls, such as ``kernel="sobel x", stride=2, position=5``; a little over half
             of the positions are done at the start if ``position`` is not given.
     """

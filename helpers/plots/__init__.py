@@ -6,7 +6,7 @@ from helpers.plots.diagrams import pancakes, rulers
 from helpers.plots.live import LiveCurves, history
 from helpers.plots.pictures import images, mosaic, numbers, overlay
 from helpers.plots.style import Picture, use_style
-from helpers.plots.windows import places
+from helpers.plots.window_places import places
 
 __all__ = [
     "LiveCurves",

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from helpers.geometry import leftover, output_size, span
+from helpers.filters.geometry import leftover, output_size, span
 from helpers.plots.style import BAD, COLORS, FAINT, INK, RC, Kind, Picture, as_array, colormap, figure, limit
 
 

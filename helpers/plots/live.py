@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from helpers.history import History
+from helpers.network.history import History
 from helpers.plots.style import COLORS, FAINT, RC, Picture, figure
 
 

@@ -1,0 +1,238 @@
+"""Images to learn from: ``load("mnist")``, ``load("fashion")`` and a few color photographs, as NumPy arrays.
+
+A pixel is a float in [0, 1], white ink on black. Nothing is normalized, and torch is imported only to download.
+``python -m helpers.data`` (``make data``) fetches both sets ahead of a class.
+"""
+
+import html
+import importlib.util
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union
+
+import numpy as np
+
+from helpers.data import download
+
+if TYPE_CHECKING:
+    import torch
+
+Array = Union[np.ndarray, "torch.Tensor"]
+
+PHOTOS = ("china", "flower", "hopper")
+_PHOTO_FILES = {
+    "china": ("sklearn", "datasets/images/china.jpg"),
+    "flower": ("sklearn", "datasets/images/flower.jpg"),
+    "hopper": ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
+}
+CLASSES = {
+    "mnist": tuple("0123456789"),
+    "fashion": (
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    ),
+}
+_REAL = {
+    "mnist": "MNIST: handwritten digits by LeCun, Cortes and Burges, the real set, checksums verified",
+    "fashion": "FashionMNIST: product photographs by Zalando Research, the real set, checksums verified",
+}
+_STAND_IN = {
+    "mnist": "stand-in for MNIST: scikit-learn's real 8×8 handwritten digits, set into 28×28",
+    "fashion": "stand-in for FashionMNIST: garments drawn by this project",
+}
+
+
+def as_tensor(array: Array) -> "torch.Tensor":
+    """Return the array as a tensor that shares its memory, where torch can; else a copy."""
+    import torch
+
+    if isinstance(array, torch.Tensor):
+        return array
+    # torch can share neither a read-only array nor one that runs backwards; only these two are copied.
+    shareable = array.flags.writeable and all(step >= 0 for step in array.strides)
+    return torch.from_numpy(array if shareable else array.copy())
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images with their labels.
+
+    ``images`` is float32 (N, 1, 28, 28) in [0, 1], ``labels`` is int64 (N,).
+    """
+
+    images: Array
+    labels: Array
+
+    def __post_init__(self) -> None:
+        if len(self.images) != len(self.labels):
+            raise ValueError(f"Give one label per image: there are {len(self.images)} and {len(self.labels)}.")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: Any) -> "Split":
+        """Take a part: a number (one image, still (1, 1, 28, 28)), a slice, an index array or a mask.
+
+        As in NumPy, a number or a slice gives a view, an index array or a mask a copy. Raises IndexError.
+        """
+        if isinstance(index, int | np.integer) and not isinstance(index, bool | np.bool):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"There is no image {index}: this split has {len(self)}, numbered from 0.")
+            index = int(index) % len(self)
+            index = slice(index, index + 1)
+        return Split(self.images[index], self.labels[index])
+
+    def split(self, n: int) -> tuple["Split", "Split"]:
+        """Cut in two: the first ``n`` images, and the rest (views of the same memory). Raises ValueError."""
+        if not 0 <= n <= len(self):
+            raise ValueError(f"Cut between 0 and {len(self)}, not at {n}.")
+        return self[:n], self[n:]
+
+    def torch(self) -> "Split":
+        """Return the same images and labels as torch tensors that share their memory with the arrays."""
+        return Split(as_tensor(self.images), as_tensor(self.labels))
+
+    def __repr__(self) -> str:
+        return f"Split({len(self):,} images {'×'.join(map(str, self.images.shape[1:]))})"
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A training and a test split with their class names.
+
+    ``source`` says in words what these images are, the same on every machine; ``real`` is False on the stand-in, so
+    a claim reads ``assert accuracy > (0.985 if mnist.real else 0.8)``.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+    source: str
+    real: bool
+
+    def torch(self) -> "Dataset":
+        """Return the same data set with torch tensors in place of arrays; the memory is shared."""
+        return replace(self, train=self.train.torch(), test=self.test.torch())
+
+    def __repr__(self) -> str:
+        return f"{self.name}: {len(self.train):,} training and {len(self.test):,} test images ({self.source})"
+
+
+def load(name: str) -> Dataset:
+    """Load "mnist" or "fashion", from the first of these that has it whole:
+
+    1. the folder named by the environment variable CNN_DATA (a torchvision root; it is only ever read),
+    2. the project's ``data/`` folder, or the user's cache where that cannot be written,
+    3. the network, through torchvision (CNN_OFFLINE=1 skips this),
+    4. the offline stand-in, with a notice.
+
+    Every file is checked against its published size and MD5 on each call: a broken one is removed from ``data/`` and
+    downloaded again, and in CNN_DATA it is left alone and passed over. The arrays are yours: fresh on each call and
+    writable. Raises ValueError for another name.
+
+    About the notice: it is shown on each call, since running a cell again would wipe out a notice shown only once.
+    In a notebook it is one displayed block, elsewhere a block on stderr. A cell that loads data therefore must not
+    carry the tag ``nbval-check-output``: what it shows depends, rightly, on the machine.
+    """
+    _known(name)
+    arrays, _, notes = download.find(name)
+    if arrays is None:
+        from helpers.data import standin
+
+        made = {"mnist": standin.digits, "fashion": standin.garments}[name]()
+        train, test = (Split(_floats(images), labels.astype(np.int64)) for images, labels in made)
+        dataset = Dataset(name, train, test, CLASSES[name], _STAND_IN[name], real=False)
+        _notice(
+            f"NOT THE REAL DATA: {_STAND_IN[name]}",
+            [
+                *notes,
+                f"You have {len(train):,} training and {len(test):,} test images in their place.",
+                "Every lesson runs on them, but accuracies and pictures will differ from the text.",
+                "For the real images: connect to the network, run `make data`, restart the kernel.",
+            ],
+        )
+        return dataset
+    if notes:
+        _notice(f"A word about where {download.SETS[name].folder} came from", notes)
+    train, test = (
+        Split(_floats(arrays[images]), arrays[labels].astype(np.int64))
+        for images, labels in (
+            (download.TRAIN_IMAGES, download.TRAIN_LABELS),
+            (download.TEST_IMAGES, download.TEST_LABELS),
+        )
+    )
+    return Dataset(name, train, test, CLASSES[name], _REAL[name], real=True)
+
+
+def photo(name: str) -> np.ndarray:
+    """Return a color photograph, float32 (H, W, 3) in [0, 1], red, green, blue; the array is yours to write into.
+
+    ``PHOTOS`` names them: "china" (a temple) and "flower" ship with scikit-learn, "hopper" (Grace Hopper) with
+    matplotlib. Raises ValueError for another name, FileNotFoundError when the library came without its picture.
+    """
+    if name not in PHOTOS:
+        raise ValueError(f"There is no photograph {name!r}: choose one of {', '.join(PHOTOS)}.")
+    from PIL import Image
+
+    package, file = _PHOTO_FILES[name]
+    spec = importlib.util.find_spec(package)  # finds the folder without importing a heavy library
+    path = Path(spec.submodule_search_locations[0], file) if spec else Path(package, file)
+    if not path.is_file():
+        raise FileNotFoundError(f"The photograph {name!r} belongs to {package}: run `make lab` to install it again.")
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"), dtype=np.float32) / np.float32(255)
+
+
+def fetch(name: str) -> Path:
+    """Make sure that the real set is on this machine, downloading it if need be, and return the folder it is in.
+
+    Raises ValueError for an unknown name and ConnectionError, with the reason, when the set cannot be had.
+    """
+    _known(name)
+    arrays, root, notes = download.find(name)
+    if arrays is None:
+        raise ConnectionError(" ".join(notes))
+    return root / download.SETS[name].folder / "raw"
+
+
+def _known(name: str) -> None:
+    if name not in CLASSES:
+        raise ValueError(f'There is no data set {name!r}: choose "mnist" or "fashion".')
+
+
+def _floats(images: np.ndarray) -> np.ndarray:
+    scaled = images[:, None].astype(np.float32)
+    scaled /= 255  # in place: 60,000 images are 188 MB
+    return scaled
+
+
+def _notice(title: str, sentences: list[str]) -> None:
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    plain = "\n".join(["=" * 78, title, *(f"  {sentence}" for sentence in sentences), "=" * 78])
+    if getattr(shell, "kernel", None) is None:
+        print(plain, file=sys.stderr)
+        return
+    from IPython.display import display
+
+    style = "border:3px solid #b35900;background:#fff4e5;color:#1a1a1a;padding:0.6em 1em;margin:0.4em 0"
+    body = "<br>".join(html.escape(sentence) for sentence in sentences)
+    block = f'<div role="alert" style="{style}"><strong>{html.escape(title)}</strong><br>{body}</div>'
+    display({"text/html": block, "text/plain": plain}, raw=True)
+
+
+def main() -> int:
+    """Fetch both sets and say where they are or what is wrong.
+
+    The exit code is 0 even without them, unless ``--strict`` is given: the lessons and ``make test`` run on the
+    stand-in, so a missing network is a thing to say loudly, not a reason to stop.
+    """
+    lacking = 0
+    for name, files in download.SETS.items():
+        arrays, root, notes = download.find(name)
+        if arrays is None:
+            lacking += 1
+            notes.append("The lessons will use the stand-in; `make data` tries again.")
+        print(f"{files.folder}: {'NOT HERE.' if arrays is None else root / files.folder / 'raw'}", *notes)
+    return int(bool(lacking) and "--strict" in sys.argv[1:])

@@ -1,0 +1,118 @@
+"""The map explorer: pick a point of a map and see which image it is, and who lives next door."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+from matplotlib.figure import Figure
+
+from helpers.explorers.base import KeptExplorer
+from helpers.plots.clouds import TEN
+from helpers.plots.pixels import captioned, screen_colors
+from helpers.plots.style import BAD, GOOD, INK, as_array, figure, frame
+
+ALL, CONFUSED = -1, -2
+
+
+class MapExplorer(KeptExplorer):
+    """Maps of the same images; a chosen point, its image, and its neighbors on the map.
+
+    Args:
+        maps: name → points (N, 2).
+        images: (N, H, W) or (N, 1, H, W) in [0, 1].
+        labels: (N,).
+        classes: names of the classes.
+        said: what a network says about each image, (N,); then the confused ones can be chosen.
+        values: starting values of the controls.
+    """
+
+    alt = (
+        "Map explorer: a map whose points are images, colored by class; one class can be brought forward; the chosen "
+        "point is shown as an image, with the five images nearest to it on the map."
+    )
+
+    def __init__(
+        self,
+        maps: Mapping[str, np.ndarray],
+        images: Any,
+        labels: Any,
+        classes: Sequence[str],
+        said: Any = None,
+        **values: Any,
+    ) -> None:
+        self.maps = {name: as_array(points) for name, points in maps.items()}
+        pictures = as_array(images)
+        self.images, self.labels = pictures.reshape(len(pictures), *pictures.shape[-2:]), as_array(labels)
+        self.classes = [str(name) for name in classes]
+        self.said = self.labels if said is None else as_array(said)
+        for name, points in self.maps.items():
+            if points.shape != (len(self.images), 2):
+                raise ValueError(f"The map {name!r} needs one point for each of the {len(self.images)} images.")
+        super().__init__(**values)
+
+    def controls(self) -> Mapping[str, widgets.Widget]:
+        """Map, class to bring forward, and a point of it."""
+        style = {"style": {"description_width": "56px"}}
+        groups = [("all classes", ALL), *((name, i) for i, name in enumerate(self.classes))]
+        if (self.said != self.labels).any():
+            groups.append(("the confused ones", CONFUSED))
+        return {
+            "map": widgets.Dropdown(options=list(self.maps), description="map", **style),
+            "group": widgets.Dropdown(options=groups, description="show", **style),
+            "point": widgets.IntSlider(max=len(self.images) - 1, description="point", **style),
+        }
+
+    def build(self) -> Figure:
+        """The map at the left, the chosen image and its neighbors at the right."""
+        drawn = figure(9.4, 4.6, layout=None)
+        self._axes = drawn.add_axes((0.005, 0.015, 0.48, 0.97))
+        colors = [TEN[int(label) % len(TEN)] for label in self.labels]
+        self._dots = self._axes.scatter(*np.zeros((2, len(self.labels))), c=colors, s=12, linewidths=0)
+        (self._chosen,) = self._axes.plot([], [], "o", markersize=15, markerfacecolor="none", color=INK, mew=2.4)
+        (self._near,) = self._axes.plot([], [], "o", markersize=9, markerfacecolor="none", color=INK, mew=1.2)
+        frame(self._axes)
+        self._panels, self._names, self.moving = [], [], [self._chosen, self._near]
+        places = [(0.53, 0.5, 0.24, 0.41), *((0.53 + 0.094 * i, 0.13, 0.088, 0.18) for i in range(5))]
+        for place in places:
+            panel, name = captioned(drawn, place, 11 if self._names else 13, 4)
+            self._panels.append(panel)
+            self._names.append(name)
+            self.moving += [panel, name]
+        drawn.text(0.53, 0.405, "nearest on the map", fontsize=12, color=INK)
+        return drawn
+
+    def still(self) -> Hashable:
+        """The dots, which depend on the map and on the group brought forward."""
+        return self._controls["map"].value, self._controls["group"].value
+
+    def draw(self, map: str, group: int, point: int) -> None:
+        """Bring the group forward, mark the point (counted within the group) and show its image."""
+        points = self.maps[map]
+        members = np.arange(len(self.labels))
+        if group >= 0:
+            members = np.flatnonzero(self.labels == group)
+        elif group == CONFUSED:
+            members = np.flatnonzero(self.said != self.labels)
+        if len(members) == 0:
+            raise ValueError("There is no image of this kind on the map: choose another one.")
+        index = int(members[point % len(members)])
+        forward = np.isin(np.arange(len(points)), members)
+        self._dots.set_offsets(points)
+        self._dots.set_alpha(np.where(forward, 0.9, 0.12))
+        self._dots.set_sizes(np.where(forward, 16.0, 9.0))
+        margin = 0.04 * np.ptp(points, axis=0)
+        low, high = points.min(0) - margin, points.max(0) + margin
+        self._axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+        near = np.argsort(((points - points[index]) ** 2).sum(1), kind="stable")
+        near = near[near != index][:5]
+        self._chosen.set_data(points[[index], 0], points[[index], 1])
+        self._near.set_data(points[near, 0], points[near, 1])
+        truth, said = int(self.labels[index]), int(self.said[index])
+        wrong = "" if said == truth else f", read as {self.classes[said]}"
+        for i, (panel, name, which) in enumerate(zip(self._panels, self._names, (index, *near), strict=True)):
+            panel.set_data(screen_colors(self.images[which]))
+            name.set_text(self.classes[int(self.labels[which])] + (wrong if i == 0 else ""))
+            name.set_color(INK if i == 0 else (GOOD if self.labels[which] == truth else BAD))

@@ -1,0 +1,1 @@
+"""Part I, in NumPy only: kernels, geometry, windows, convolution and the convolutional layer."""

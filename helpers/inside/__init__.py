@@ -1,0 +1,1 @@
+"""Parts III and IV: every way of looking inside a trained network."""

@@ -1,0 +1,198 @@
+"""Cover a part of the image, score it again, move on: how much does the network miss what was under the mask?
+
+The method of Zeiler & Fergus (2013), for every position of a square mask and all classes in one go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from helpers.inside.occlusion_incremental import incremental_logits
+from helpers.network.device import keep_freed_memory
+from helpers.network.running import Images, as_images, evaluating, logits_of
+
+
+@dataclass(frozen=True)
+class Occlusion:
+    """What a network said about one image under a mask in every position.
+
+    Attributes:
+        logits: ``(rows, columns, classes)``, the logits with the mask in each of its positions.
+        maps: ``(classes, H, W)``, for each class and pixel the mean drop in logit, ``base - logits``, over the masks
+            that cover the pixel; positive where the image speaks for the class.
+        predicted: ``(rows, columns)``, the class with the highest logit under each mask.
+        base: ``(classes,)``, the logits of the uncovered image.
+        windows: ``(rows, columns, 4)``, each mask as top, left, bottom, right in pixels, the last two exclusive.
+        size: side of the mask in pixels.
+        stride: pixels from one position to the next.
+    """
+
+    logits: Tensor
+    maps: Tensor
+    predicted: Tensor
+    base: Tensor
+    windows: Tensor
+    size: int
+    stride: int
+
+    @property
+    def drops(self) -> Tensor:
+        """``(rows, columns, classes)``: how far each logit falls under each mask."""
+        return self.base - self.logits
+
+    @property
+    def probabilities(self) -> Tensor:
+        """``(rows, columns, classes)``: softmax of the logits under each mask."""
+        return self.logits.softmax(-1)
+
+
+def window_starts(length: int, size: int, stride: int) -> list[int]:
+    """Where masks start along one axis: 0, s, 2s... until the last pixel is covered; ``ceil((length - size)/s) + 1``.
+
+    Raises:
+        ValueError: if the mask does not fit, or its stride would leave pixels that no mask covers.
+    """
+    whole = all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in (size, stride))
+    if not whole or not 1 <= size <= length:
+        raise ValueError(
+            f"The mask's size has to be a whole number from 1 to {length}, the side of the image; got {size!r}."
+        )
+    if not 1 <= stride <= size:
+        raise ValueError(
+            f"The stride has to be from 1 to the mask's size {size}, or pixels stay uncovered; got {stride!r}."
+        )
+    return [i * stride for i in range(-(-(length - size) // stride) + 1)]
+
+
+def cover(x: Images, top: int, left: int, size: int, value: float | Images = 0.0) -> Tensor:
+    """A copy of one image ``(C, H, W)`` with one square mask, cut off at the border, as :func:`occlusion` lays it."""
+    image = torch.as_tensor(x).detach().clone()
+    where = (slice(None), slice(max(top, 0), max(top + size, 0)), slice(max(left, 0), max(left + size, 0)))
+    image[where] = as_fill(value, image)[where]
+    return image
+
+
+def occlusion(
+    model: nn.Module,
+    x: Images,
+    size: int = 7,
+    stride: int = 1,
+    value: float | Images = 0.0,
+    *,
+    chunk: int | None = None,
+    incremental: bool = False,
+) -> Occlusion:
+    """Slide a mask over one image and score every position, for all classes at once.
+
+    Masks start at 0, s, 2s... on both axes and the last one is cut off at the border, as in Captum, whose map is the
+    same; tf-explain and many blog posts give each mask's score to one cell instead and never cover the last pixels.
+    A mask that changes no pixel (black on black) is not sent through the network: its logits are those of the image.
+
+    Args:
+        model: any network with one image batch in and logits out; judged in evaluation mode and left as it was.
+        x: one image ``(C, H, W)``.
+        size: side of the mask in pixels.
+        stride: pixels from one position to the next, at most ``size``.
+        value: what the mask is filled with, in the units of x: a number, one number for each channel ``(C,)``, or an
+            image ``(C, H, W)`` to be seen through the window, such as a blurred copy of x.
+        chunk: masked images that go through the network at once. It changes the time, not the result: a few dozen
+            stay in the processor's cache, and the channels-last layout spares max pooling most of its work.
+        incremental: recompute only what each mask can reach (:mod:`helpers.inside.occlusion_incremental`): the same numbers in a
+            fraction of the time, for networks that are one chain of convolutions, poolings and activations.
+
+    Returns:
+        The :class:`Occlusion`, on the device of x.
+
+    Raises:
+        TypeError: if x is not an array of floats.
+        ValueError: for a wrong shape, size, stride, value or chunk, a network that does not take the image, or
+            ``incremental=True`` for a network that is not a chain.
+    """
+    if chunk is not None and (not isinstance(chunk, int) or chunk < 1):
+        raise ValueError(f"chunk has to be a whole number of at least 1, not {chunk!r}.")
+    keep_freed_memory()
+    home = x.device if isinstance(x, Tensor) else torch.device("cpu")
+    with evaluating(model), torch.no_grad():
+        image = as_images(model, x, "CHW")
+        fill = as_fill(value, image)
+        height, width = image.shape[1:]
+        tops, lefts = window_starts(height, size, stride), window_starts(width, size, stride)
+        windows = _windows(tops, lefts, size, (height, width))
+        boxes = windows.flatten(0, 1)
+        changes = _changes((image != fill).any(0).cpu(), boxes)
+        if incremental:
+            base, logits = incremental_logits(model, image, fill, boxes, chunk or 512)
+            logits[~changes.to(logits.device)] = base
+        else:
+            base, masked = _masked_logits(model, image, fill, boxes[changes], chunk or 32)
+            logits = base.repeat(len(boxes), 1)
+            logits[changes.to(logits.device)] = masked
+        logits = logits.unflatten(0, (len(tops), len(lefts)))
+        maps = _spread(base - logits, tops, lefts, size, (height, width))
+    results = (t.to(home) for t in (logits, maps, logits.argmax(-1), base, windows))
+    return Occlusion(*results, size=size, stride=stride)
+
+
+def as_fill(value: float | Images, image: Tensor) -> Tensor:
+    """The filling as an image of the shape of ``image``.
+
+    Raises:
+        ValueError: if the value is neither a number, nor ``(C,)``, nor an image of the same shape, or is not finite.
+    """
+    fill = torch.as_tensor(value, dtype=image.dtype, device=image.device)
+    if fill.ndim == 1 and len(fill) == len(image):
+        fill = fill[:, None, None]
+    elif fill.ndim and fill.shape != image.shape:
+        shape, wanted = tuple(fill.shape), tuple(image.shape)
+        raise ValueError(f"value is a number, one for each of {len(image)} channels or an image {wanted}; got {shape}.")
+    if not torch.isfinite(fill).all():
+        raise ValueError("value holds NaN or infinity; a mask is filled with pixel values, for these images 0 to 1.")
+    return fill.expand_as(image)
+
+
+def _changes(differs: Tensor, boxes: Tensor) -> Tensor:
+    """For each box, is there a pixel in it at which the image differs from the filling? By a summed-area table."""
+    table = torch.nn.functional.pad(differs.long(), (1, 0, 1, 0)).cumsum(0).cumsum(1)
+    top, left, bottom, right = boxes.unbind(1)
+    return table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left] > 0
+
+
+def _masked_logits(model: nn.Module, image: Tensor, fill: Tensor, boxes: Tensor, chunk: int) -> tuple[Tensor, Tensor]:
+    """Logits of the image, ``(classes,)``, and with each box covered, ``(len(boxes), classes)``."""
+    base = logits_of(model, image[None].to(memory_format=torch.channels_last))
+    rows = torch.arange(image.shape[1], device=image.device)
+    columns = torch.arange(image.shape[2], device=image.device)
+    logits = [base[:0]]
+    for part in boxes.to(image.device).split(chunk):
+        top, left, bottom, right = part[:, :, None].unbind(1)
+        down = (rows >= top) & (rows < bottom)
+        across = (columns >= left) & (columns < right)
+        inside = (down[:, :, None] & across[:, None, :])[:, None]
+        masked = torch.where(inside, fill, image)
+        logits.append(logits_of(model, masked.to(memory_format=torch.channels_last)))
+    return base[0], torch.cat(logits)
+
+
+def _windows(tops: list[int], lefts: list[int], size: int, shape: tuple[int, int]) -> Tensor:
+    """Top, left, bottom, right of each mask, ``(rows, columns, 4)``."""
+    top, left = torch.meshgrid(torch.tensor(tops), torch.tensor(lefts), indexing="ij")
+    return torch.stack([top, left, (top + size).clamp(max=shape[0]), (left + size).clamp(max=shape[1])], -1)
+
+
+def _spread(drops: Tensor, tops: list[int], lefts: list[int], size: int, shape: tuple[int, int]) -> Tensor:
+    """Mean drop ``(classes, H, W)`` over the masks that cover each pixel, from ``(rows, columns, classes)``.
+
+    A square window is a product of two intervals, so that the sum over windows is one matrix product for each axis.
+    """
+    down, across = (
+        ((torch.arange(n)[:, None] >= torch.tensor(starts)) & (torch.arange(n)[:, None] < torch.tensor(starts) + size))
+        for n, starts in zip(shape, (tops, lefts), strict=True)
+    )
+    down, across = down.double(), across.double()
+    by_rows = torch.tensordot(down, drops.cpu().double(), ([1], [0]))  # (H, columns, classes)
+    total = torch.tensordot(across, by_rows, ([1], [1])).permute(2, 1, 0)  # (classes, H, W)
+    return (total / torch.outer(down.sum(1), across.sum(1))).to(drops.dtype).contiguous()

@@ -1,0 +1,1 @@
+"""Part II, in PyTorch: networks, hooks, running, training, devices and checkpoints."""

@@ -1,0 +1,111 @@
+"""Trained networks on disk: the weights in one file, and beside them a card that says what they are and proves it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from helpers.data.download import PROJECT
+from helpers.network.models import ConvNet
+
+FOLDER = PROJECT / "data" / "checkpoints"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def save(model: ConvNet, name: str, card: dict[str, Any] | None = None, folder: Path | None = None) -> Path:
+    """Write ``name.pt`` (the weights) and ``name.json`` (the card) and return the path of the weights.
+
+    Both files are written beside their place and moved there whole, so an interrupted save never leaves half a network.
+
+    Args:
+        model: a :class:`~helpers.network.models.ConvNet`.
+        name: file name without ending.
+        card: anything worth remembering: data set, accuracy, seed, command. Architecture and checksum are added.
+        folder: where to put them; ``data/checkpoints`` if not given.
+
+    Raises:
+        PermissionError: if the folder cannot be written.
+    """
+    folder = FOLDER if folder is None else Path(folder)
+    weights = folder / f"{name}.pt"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = weights.with_suffix(".pt.part")
+        torch.save({key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}, part)
+        part.replace(weights)
+        full = {**(card or {}), "architecture": model.arguments, "sha256": _digest(weights)}
+        part = folder / f"{name}.json.part"
+        part.write_text(json.dumps(full, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        part.replace(folder / f"{name}.json")
+    except (PermissionError, RuntimeError) as error:
+        raise PermissionError(f"Cannot write to {folder}: pass folder= with a place you may write to.") from error
+    return weights
+
+
+def card(name: str, folder: Path | None = None) -> dict[str, Any]:
+    """The card of a checkpoint: data set with its checksum, test accuracy, seed, and the command that made it.
+
+    Raises:
+        FileNotFoundError: if there is no such checkpoint; the message names those that exist.
+    """
+    folder = FOLDER if folder is None else Path(folder)
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        found = sorted(p.stem for p in folder.glob("*.json")) if folder.is_dir() else []
+        raise FileNotFoundError(
+            f"There is no checkpoint {name!r} in {folder}; "
+            + (f"choose one of {', '.join(found)}." if found else "`make checkpoints` trains them.")
+        )
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # not JSON, or not even text
+        raise ValueError(f"The card {path} is damaged ({error}): restore it, or run `make checkpoints`.") from error
+    if not isinstance(described, dict):
+        raise ValueError(f"The card {path} is damaged (it is not a table): restore it, or run `make checkpoints`.")
+    return described
+
+
+def load(name: str = "mnist", folder: Path | None = None) -> ConvNet:
+    """A trained :class:`~helpers.network.models.ConvNet` in evaluation mode, on the CPU, checked against its card.
+
+    The file is read with ``weights_only=True``: it can hold numbers, never code.
+
+    Args:
+        name: ``"mnist"``, ``"fashion"``, or the name given to :func:`save`.
+        folder: where to look; ``data/checkpoints`` if not given.
+
+    Raises:
+        FileNotFoundError: if the weights or their card are missing.
+        ValueError: if the weights are not the ones the card describes.
+    """
+    folder = FOLDER if folder is None else Path(folder)
+    described = card(name, folder)
+    path = folder / f"{name}.pt"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"The card of {name!r} is there but its weights {path} are not: run `make checkpoints`."
+        )
+    if _digest(path) != described.get("sha256"):
+        raise ValueError(
+            f"{path} is not the file its card describes (it is damaged or from elsewhere): "
+            "restore it, or run `make checkpoints`."
+        )
+    try:
+        arguments = dict(described["architecture"])
+        arguments["filters"] = tuple(arguments["filters"])
+        model = ConvNet(**arguments)
+        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except (AttributeError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+        raise ValueError(
+            f"{path} does not hold the weights of the network its card describes: restore both, "
+            "or run `make checkpoints`."
+        ) from error
+    return model.eval()

@@ -1,0 +1,605 @@
+"""What lessons and instructors rely on in helpers.data: whole files or none, no waiting, arrays that are one's own."""
+
+import errno
+import gzip
+import hashlib
+import http.server
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers import data
+from helpers.data import download
+
+REAL = os.environ.get("CNN_DATA")  # read before the fixture below hides it
+SIZES = {download.TRAIN_IMAGES: 30, download.TRAIN_LABELS: 30, download.TEST_IMAGES: 12, download.TEST_LABELS: 12}
+
+
+def idx(values: np.ndarray) -> bytes:
+    return bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">i4").tobytes() + values.astype(np.uint8).tobytes()
+
+
+def small_set(seed: int) -> dict[str, bytes]:
+    random = np.random.default_rng(seed)
+    return {
+        file: idx(random.integers(0, 256, (n, 28, 28)) if "images" in file else random.integers(0, 10, n))
+        for file, n in SIZES.items()
+    }
+
+
+def put(root: Path, folder: str, files: dict[str, bytes]) -> Path:
+    raw = root / folder / "raw"
+    raw.mkdir(parents=True, exist_ok=True)
+    for file, content in files.items():
+        (raw / file).write_bytes(content)
+    return raw
+
+
+def everything_in(root: Path) -> set[str]:
+    return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves the small sets packed, as the real servers do, and misbehaves when told to."""
+
+    daemon_threads = True
+    behavior = "good"
+
+    def __init__(self, packed: dict[str, bytes]) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.packed, self.asked = packed, []
+        self.url = f"http://127.0.0.1:{self.server_port}/"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_HEAD(self) -> None:
+        self.answer(b"")
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        self.answer(self.server.packed.get(self.path.lstrip("/"), b""))
+
+    def answer(self, body: bytes) -> None:
+        behavior = self.server.behavior
+        if behavior == "forbidden":
+            self.send_error(403)
+            return
+        if behavior == "wrong":
+            body = body[::-1]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if behavior in ("cut short", "falls silent"):
+            body = body[: len(body) // 2]
+        self.wfile.write(body)
+        if behavior == "falls silent" and body:
+            time.sleep(30)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+FILES = {"mnist": small_set(1), "fashion": small_set(2)}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A machine of its own: no network, no CNN_DATA, small published sets, empty data/ and cache."""
+    for variable in ("CNN_DATA", "CNN_OFFLINE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(download, "STORE", tmp_path / "data")
+    monkeypatch.setattr(download, "_silent_since", {})
+    for name, files in FILES.items():
+        sums = {file: (len(content), hashlib.md5(content).hexdigest()) for file, content in files.items()}
+        folder = download.SETS[name].folder
+        monkeypatch.setitem(download.SETS, name, download.RawSet(folder, "http://127.0.0.1:9/", sums))
+    return tmp_path
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A server on this machine in place of the real ones; torchvision really downloads from it."""
+    from torchvision import datasets
+
+    packed = {}
+    for name, files in FILES.items():
+        resources = []
+        for file, content in files.items():
+            packed[f"{name}/{file}.gz"] = gzip.compress(content)
+            resources.append((f"{file}.gz", hashlib.md5(packed[f"{name}/{file}.gz"]).hexdigest()))
+        monkeypatch.setattr(getattr(datasets, download.SETS[name].folder), "resources", resources)
+    running = Server(packed)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    for name in FILES:
+        folder, sums = download.SETS[name].folder, download.SETS[name].files
+        monkeypatch.setitem(download.SETS, name, download.RawSet(folder, f"{running.url}{name}/", sums))
+        monkeypatch.setattr(getattr(datasets, folder), "mirrors", [f"{running.url}{name}/"])
+    yield running
+    running.shutdown()
+    running.server_close()
+
+
+ALL_MNIST = {f"MNIST/raw/{file}" for file in SIZES}
+
+
+# What load returns
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion"])
+def test_cnn_data_comes_first_and_gives_the_documented_arrays(name, home, monkeypatch, capsys):
+    put(home / "given", download.SETS[name].folder, FILES[name])
+    monkeypatch.setenv("CNN_DATA", str(home / "given"))
+    dataset = data.load(name)
+    assert dataset.real
+    assert dataset.name == name
+    assert len(dataset.classes) == 10
+    for part, file in ((dataset.train, download.TRAIN_IMAGES), (dataset.test, download.TEST_IMAGES)):
+        assert part.images.dtype == np.float32
+        assert part.images.shape == (SIZES[file], 1, 28, 28)
+        assert part.labels.dtype == np.int64
+        assert len(part) == SIZES[file]
+    bytes_in_file = np.frombuffer(FILES[name][download.TEST_IMAGES][16:], np.uint8).reshape(-1, 1, 28, 28)
+    np.testing.assert_array_equal(dataset.test.images, bytes_in_file.astype(np.float32) / 255)
+    assert dataset.test.images.min() >= 0
+    assert dataset.test.images.max() <= 1
+    np.testing.assert_array_equal(dataset.train.labels, list(FILES[name][download.TRAIN_LABELS][8:]))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_relative_cnn_data_is_also_found_from_the_notebooks_folder(home, monkeypatch):
+    put(home / "shared", "MNIST", FILES["mnist"])
+    for folder in ("project", "project/notebooks"):
+        (home / folder).mkdir()
+    monkeypatch.setattr(download, "PROJECT", home / "project")
+    monkeypatch.setenv("CNN_DATA", "../shared")
+    monkeypatch.chdir(home / "project" / "notebooks")
+    assert data.load("mnist").real
+
+
+def test_arrays_are_fresh_and_may_be_written_into(home, monkeypatch):
+    put(home / "data", "MNIST", FILES["mnist"])
+    first = data.load("mnist")
+    first.train.images[:] = 0.5
+    first.train.labels[:] = 7
+    second = data.load("mnist")
+    assert not (second.train.images == 0.5).all()
+    assert not (second.train.labels == 7).all()
+
+
+def test_source_is_the_same_wherever_the_real_data_came_from(home, monkeypatch):
+    put(home / "data", "MNIST", FILES["mnist"])
+    from_store = data.load("mnist").source
+    put(home / "given", "MNIST", FILES["mnist"])
+    monkeypatch.setenv("CNN_DATA", str(home / "given"))
+    assert data.load("mnist").source == from_store
+    assert str(home) not in from_store
+
+
+@pytest.mark.parametrize("name", ["cifar", "MNIST", "", None, 3])
+def test_another_name_says_which_two_there_are(name):
+    with pytest.raises(ValueError, match='"mnist" or "fashion"'):
+        data.load(name)
+
+
+def test_split_takes_parts_as_numpy_does(home):
+    part = data.Split(np.random.default_rng(0).random((9, 1, 28, 28), np.float32), np.arange(9))
+    assert part[3].labels.tolist() == [3]
+    assert part[3].images.shape == (1, 1, 28, 28)
+    assert part[-1].labels.tolist() == [8]
+    assert part[np.int64(2)].labels.tolist() == [2]
+    assert part[2:5].labels.tolist() == [2, 3, 4]
+    assert part[[4, 0]].labels.tolist() == [4, 0]
+    assert part[part.labels % 2 == 0].labels.tolist() == [0, 2, 4, 6, 8]
+    assert [int(one.labels[0]) for one in part] == list(range(9))
+    with pytest.raises(IndexError, match="no image 9"):
+        part[9]
+    first, rest = part.split(4)
+    assert (len(first), len(rest)) == (4, 5)
+    assert np.shares_memory(first.images, part.images)
+    assert np.shares_memory(rest.images, part.images)
+    assert [len(half) for half in part.split(0)] == [0, 9]
+    assert [len(half) for half in part.split(9)] == [9, 0]
+    with pytest.raises(ValueError, match="between 0 and 9"):
+        part.split(10)
+    with pytest.raises(ValueError, match="between 0 and 9"):
+        part.split(-1)
+    with pytest.raises(ValueError, match="one label per image"):
+        data.Split(part.images, part.labels[:5])
+
+
+def test_torch_shares_memory_and_does_not_warn(home):
+    put(home / "data", "MNIST", FILES["mnist"])
+    arrays = data.load("mnist")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tensors = arrays.torch()
+        backwards = arrays.train[::-1].torch()
+        frozen = arrays.test.images.copy()
+        frozen.flags.writeable = False
+        data.Split(frozen, arrays.test.labels).torch()
+    tensors.train.images[0, 0, 0, 0] = 0.25
+    assert arrays.train.images[0, 0, 0, 0] == 0.25
+    assert str(tensors.train.images.dtype) == "torch.float32"
+    assert str(tensors.test.labels.dtype) == "torch.int64"
+    assert backwards.labels.tolist() == arrays.train.labels[::-1].tolist()
+    assert (tensors.classes, tensors.source, tensors.real) == (arrays.classes, arrays.source, arrays.real)
+    assert tensors.torch().train.images.data_ptr() == tensors.train.images.data_ptr()
+    assert tensors.train[[1, 2]].labels.tolist() == arrays.train.labels[[1, 2]].tolist()
+
+
+def test_a_split_is_shown_without_its_numbers(home):
+    put(home / "data", "MNIST", FILES["mnist"])
+    mnist = data.load("mnist")
+    assert repr(mnist.train) == "Split(30 images 1×28×28)"
+    assert repr(mnist).startswith("mnist: 30 training and 12 test images")
+    assert repr(mnist.torch().train) == repr(mnist.train)
+
+
+def test_lessons_with_numpy_only_do_not_import_torch():
+    script = (
+        "import sys; from helpers import data; mnist = data.load('mnist'); data.load('fashion');"
+        "data.photo('china'); assert not mnist.real; assert 'torch' not in sys.modules; assert len(mnist.train)"
+    )
+    environment = {**os.environ, "CNN_OFFLINE": "1", "XDG_CACHE_HOME": os.devnull, "TMPDIR": tempfile.gettempdir()}
+    script = f"from helpers.data import download; from pathlib import Path; download.STORE = Path('none'); {script}"
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+# Broken files
+
+
+def damage(raw: Path, kind: str) -> Path:
+    path = raw / download.TRAIN_IMAGES
+    content = path.read_bytes()
+    if kind == "truncated":
+        path.write_bytes(content[:-1000])
+    elif kind == "one bit":
+        path.write_bytes(content[:500] + bytes([content[500] ^ 1]) + content[501:])
+    elif kind == "too long":
+        path.write_bytes(content + b"\0")
+    else:
+        path.write_bytes(b"")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["truncated", "one bit", "too long", "empty"])
+def test_a_broken_file_in_data_is_removed_and_downloaded_again(kind, home, server, capsys):
+    path = damage(put(home / "data", "MNIST", FILES["mnist"]), kind)
+    mnist = data.load("mnist")
+    assert mnist.real
+    assert path.read_bytes() == FILES["mnist"][download.TRAIN_IMAGES]
+    assert "failed the size and checksum test and was removed" in capsys.readouterr().err
+    asked = len(server.asked)
+    data.load("mnist")
+    assert len(server.asked) == asked  # mended for good
+    assert "removed" not in capsys.readouterr().err
+
+
+def test_a_broken_file_without_a_network_is_removed_and_never_believed(home):
+    path = damage(put(home / "data", "MNIST", FILES["mnist"]), "truncated")
+    assert not data.load("mnist").real
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("kind", ["truncated", "one bit", "empty"])
+def test_a_broken_file_in_cnn_data_is_named_and_left_alone(kind, home, monkeypatch, capsys):
+    path = damage(put(home / "given", "MNIST", FILES["mnist"]), kind)
+    before = path.read_bytes()
+    put(home / "data", "MNIST", FILES["mnist"])
+    monkeypatch.setenv("CNN_DATA", str(home / "given"))
+    assert data.load("mnist").real
+    assert path.read_bytes() == before
+    shown = capsys.readouterr().err
+    assert path.name in shown
+    assert str(home / "given") in shown
+
+
+def test_a_missing_file_is_not_taken_for_a_set(home, monkeypatch, capsys):
+    raw = put(home / "given", "MNIST", FILES["mnist"])
+    (raw / download.TEST_LABELS).unlink()
+    monkeypatch.setenv("CNN_DATA", str(home / "given"))
+    assert not data.load("mnist").real
+    assert f"holds no MNIST/raw/{download.TEST_LABELS}" in capsys.readouterr().err
+
+
+def test_cnn_data_that_is_no_folder_or_lacks_the_set_is_passed_over_in_words(home, monkeypatch, capsys):
+    put(home / "data", "FashionMNIST", FILES["fashion"])
+    monkeypatch.setenv("CNN_DATA", str(home / "nowhere"))
+    assert data.load("fashion").real
+    assert "which is not a folder" in capsys.readouterr().err
+    put(home / "given", "MNIST", FILES["mnist"])
+    monkeypatch.setenv("CNN_DATA", str(home / "given"))
+    assert data.load("fashion").real
+    assert "holds no FashionMNIST/raw" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\0\x08", b"\0\0\x0d\x01" + bytes(8), idx(np.arange(5))[:-1], b"<html>no"])
+def test_what_is_no_idx_file_is_refused(content):
+    with pytest.raises(ValueError, match="IDX"):
+        download.parse(content)
+
+
+def test_idx_of_any_number_of_axes_is_read_back():
+    for shape in ((4,), (2, 3), (2, 3, 5)):
+        values = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+        np.testing.assert_array_equal(download.parse(idx(values)), values)
+
+
+# Downloading
+
+
+def test_download_puts_whole_files_and_nothing_else(home, server):
+    assert data.load("mnist").real
+    assert everything_in(home / "data") == ALL_MNIST
+    assert not list((home / "data").glob(".*"))
+    for file, content in FILES["mnist"].items():
+        assert (home / "data" / "MNIST" / "raw" / file).read_bytes() == content
+
+
+@pytest.mark.parametrize("behavior", ["forbidden", "wrong", "cut short", "falls silent"])
+def test_a_server_that_misbehaves_leaves_nothing_behind(behavior, home, server, monkeypatch, capsys):
+    monkeypatch.setattr(download, "SILENCE_SECONDS", 0.3)
+    server.behavior = behavior
+    begun = time.monotonic()
+    assert not data.load("mnist").real
+    assert time.monotonic() - begun < 15
+    assert everything_in(home / "data") == set()
+    assert not list((home / "data").glob(".*"))
+    assert "The download failed twice" in capsys.readouterr().err
+    server.behavior = "good"
+    assert data.load("mnist").real  # the next call tries again
+
+
+def test_interruption_leaves_nothing_behind(home, server, monkeypatch):
+    def interrupted(name: str, root: str) -> None:
+        put(Path(root), "MNIST", {download.TRAIN_IMAGES: b"half"})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(download, "_torchvision", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        data.load("mnist")
+    assert everything_in(home / "data") == set()
+    assert not list((home / "data").glob(".*"))
+
+
+def test_what_a_killed_download_left_is_swept_up_later_but_a_running_one_is_not(home, server):
+    for name, age in ((".partial-old", 7200), (".partial-running", 60)):
+        put(home / "data" / name, "MNIST", {download.TRAIN_IMAGES: b"half"})
+        os.utime(home / "data" / name, (time.time() - age,) * 2)
+    assert data.load("mnist").real
+    assert [path.name for path in (home / "data").glob(".partial-*")] == [".partial-running"]
+
+
+def test_two_processes_that_download_at_once_both_get_whole_data(home, server):
+    script = """
+import json, sys
+from pathlib import Path
+from torchvision import datasets
+from helpers import data
+from helpers.data import download
+told = json.loads(sys.argv[1])
+download.STORE = Path(told["store"])
+download.SETS["mnist"] = download.RawSet("MNIST", told["url"], {k: tuple(v) for k, v in told["files"].items()})
+datasets.MNIST.mirrors, datasets.MNIST.resources = [told["url"]], [tuple(pair) for pair in told["resources"]]
+for _ in range(3):
+    mnist = data.load("mnist")
+    assert mnist.real and len(mnist.train) == 30
+    (download.STORE / "MNIST" / "raw" / download.TEST_LABELS).unlink(missing_ok=True)
+assert data.load("mnist").real
+"""
+    from torchvision import datasets
+
+    told = {
+        "store": str(home / "data"),
+        "url": download.SETS["mnist"].server,
+        "files": download.SETS["mnist"].files,
+        "resources": datasets.MNIST.resources,
+    }
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    both = [
+        subprocess.Popen([sys.executable, "-c", script, json.dumps(told)], env=environment, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    for process in both:
+        _, problem = process.communicate(timeout=120)
+        assert process.returncode == 0, problem.decode()
+    for file in everything_in(home / "data"):
+        assert (home / "data" / file).read_bytes() == FILES["mnist"][Path(file).name]
+    assert not list((home / "data").glob(".*"))
+
+
+def test_offline_variable_skips_the_attempt(home, server, monkeypatch, capsys):
+    monkeypatch.setenv("CNN_OFFLINE", "1")
+    assert not data.load("mnist").real
+    assert server.asked == []
+    assert "CNN_OFFLINE is set" in capsys.readouterr().err
+    monkeypatch.setenv("CNN_OFFLINE", "0")
+    assert data.load("mnist").real
+
+
+def test_a_network_that_swallows_everything_does_not_hold_up_the_class(home, monkeypatch):
+    monkeypatch.setattr(download.urllib.request, "urlopen", lambda *_, **__: time.sleep(60))  # as a name server can
+    begun = time.monotonic()
+    assert not download.reachable("http://example.org/", seconds=0.2)
+    assert not download.reachable("http://example.org/", seconds=30)  # remembered
+    assert time.monotonic() - begun < 2
+
+
+def test_reachable_tells_an_answering_server_from_a_closed_door(server):
+    assert download.reachable(server.url)
+    server.behavior = "forbidden"
+    assert download.reachable(server.url)
+    assert not download.reachable("http://127.0.0.1:9/")
+
+
+# Folders that cannot be written
+
+
+def test_where_data_cannot_be_written_the_cache_is_used_and_named(home, server, monkeypatch, capsys):
+    (home / "a file").write_text("")
+    monkeypatch.setattr(download, "STORE", home / "a file" / "data")
+    assert data.load("mnist").real
+    shown = capsys.readouterr().err
+    assert "cannot be written" in shown
+    assert str(home / "cache") in shown
+    asked = len(server.asked)
+    assert data.load("mnist").real
+    assert len(server.asked) == asked
+    assert "cannot be written" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="to root every folder is writable")
+def test_a_read_only_data_folder_is_no_obstacle(home, server, capsys):
+    (home / "data").mkdir()
+    (home / "data").chmod(0o555)
+    assert data.load("mnist").real
+    assert str(home / "cache") in capsys.readouterr().err
+
+
+def test_a_full_disk_is_said_in_one_sentence(home, server, monkeypatch, capsys):
+    usage = type(download.shutil.disk_usage(home))
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda root: usage(10, 9, 1))
+    assert not data.load("mnist").real
+    assert "fewer than 120 MB are free" in capsys.readouterr().err
+    assert server.asked == []
+
+
+def test_a_disk_that_fills_up_on_the_way_leaves_nothing(home, server, monkeypatch, capsys):
+    def full(name: str, root: str) -> None:
+        put(Path(root), "MNIST", {download.TRAIN_IMAGES: b"half"})
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(download, "_torchvision", full)
+    assert not data.load("mnist").real
+    assert "No space left on device" in capsys.readouterr().err
+    assert everything_in(home / "data") | everything_in(home / "cache") == set()
+
+
+# The notice, fetching, photographs
+
+
+def test_the_notice_says_what_why_and_what_to_do_on_every_call(home, capsys):
+    for _ in range(2):
+        data.load("mnist")
+        out, shown = capsys.readouterr()
+        assert out == ""
+        assert shown.count("NOT THE REAL DATA") == 1
+        for words in ("does not answer", "8×8", "accuracies", "`make data`"):
+            assert words in shown
+
+
+def test_in_a_notebook_the_notice_is_one_displayed_block():
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    source = "from pathlib import Path\nfrom helpers import data\nfrom helpers.data import download\n"
+    source += "download.STORE = Path('none')\n"
+    source += "download.stores = lambda: []\nmnist = data.load('mnist')"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    client = nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3")
+    client.execute(env={**os.environ, "CNN_OFFLINE": "1"})
+    (shown,) = notebook.cells[0].outputs
+    assert shown.output_type == "display_data"
+    assert set(shown.data) == {"text/html", "text/plain"}
+    assert "NOT THE REAL DATA" in shown.data["text/html"]
+    assert "make data" in shown.data["text/html"]
+
+
+def test_fetch_returns_the_folder_or_raises_the_reason(home, server):
+    assert data.fetch("fashion") == home / "data" / "FashionMNIST" / "raw"
+    assert {path.name for path in data.fetch("fashion").iterdir()} == set(SIZES)
+    with pytest.raises(ValueError, match='"mnist" or "fashion"'):
+        data.fetch("cifar")
+
+
+def test_fetch_without_a_network_says_so(home):
+    with pytest.raises(ConnectionError, match="No network"):
+        data.fetch("mnist")
+
+
+def test_the_command_tells_where_the_sets_are_and_lets_make_go_on_without_them(home, monkeypatch, capsys):
+    put(home / "data", "MNIST", FILES["mnist"])
+    monkeypatch.setattr(sys, "argv", ["data"])
+    assert data.main() == 0
+    mnist, fashion = capsys.readouterr().out.splitlines()
+    assert mnist == f"MNIST: {home / 'data' / 'MNIST' / 'raw'}"
+    assert "NOT HERE" in fashion
+    assert "No network" in fashion
+    monkeypatch.setattr(sys, "argv", ["data", "--strict"])
+    assert data.main() == 1
+    put(home / "data", "FashionMNIST", FILES["fashion"])
+    assert data.main() == 0
+
+
+def test_photographs_are_color_floats_of_ones_own():
+    sizes = {"china": (427, 640, 3), "flower": (427, 640, 3), "hopper": (600, 512, 3)}
+    assert set(sizes) == set(data.PHOTOS)
+    for name, size in sizes.items():
+        picture = data.photo(name)
+        assert picture.shape == size
+        assert picture.dtype == np.float32
+        assert 0 <= picture.min() < 0.1
+        assert 0.9 < picture.max() <= 1
+        assert not np.array_equal(picture[..., 0], picture[..., 2])
+        before = picture[0, 0].copy()
+        picture[0, 0] = before + 1
+        np.testing.assert_array_equal(data.photo(name)[0, 0], before)
+
+
+def test_photo_agrees_with_the_library_that_ships_it():
+    from sklearn.datasets import load_sample_image
+
+    np.testing.assert_array_equal(data.photo("china"), load_sample_image("china.jpg").astype(np.float32) / 255)
+
+
+def test_an_unknown_photograph_names_the_known_ones():
+    with pytest.raises(ValueError, match="china, flower, hopper"):
+        data.photo("cat")
+
+
+# The real thing, where it is at hand
+
+
+@pytest.mark.skipif(not REAL, reason="CNN_DATA is not set")
+@pytest.mark.parametrize(
+    ("name", "labels", "test_label", "mean"),
+    [
+        ("mnist", [5, 0, 4, 1, 9, 2, 1, 3, 1, 4], (22, 6), 0.1307),
+        ("fashion", [9, 0, 0, 3, 0, 2, 7, 2, 5, 5], (0, 9), 0.2860),
+    ],
+)
+def test_the_real_data_is_what_torchvision_reads(name, labels, test_label, mean, monkeypatch):
+    from torchvision import datasets
+
+    monkeypatch.undo()
+    dataset = data.load(name)
+    assert dataset.real
+    assert (len(dataset.train), len(dataset.test)) == (60_000, 10_000)
+    assert dataset.train.labels[:10].tolist() == labels
+    assert dataset.test.labels[test_label[0]] == test_label[1]
+    assert dataset.train.images.mean(dtype=np.float64) == pytest.approx(mean, abs=5e-5)
+    root = data.fetch(name).parents[1]
+    theirs = getattr(datasets, download.SETS[name].folder)(root, train=False)
+    np.testing.assert_array_equal(dataset.test.images[:, 0], (theirs.data.float() / 255).numpy())
+    np.testing.assert_array_equal(dataset.test.labels, theirs.targets.numpy())
+    names = [title.split(" - ")[0] for title in theirs.classes]
+    assert list(dataset.classes) == names
+
+
+def test_the_readme_lists_the_checksums_the_code_uses(monkeypatch):
+    monkeypatch.undo()
+    readme = (download.PROJECT / "data" / "README.md").read_text(encoding="utf-8")
+    for files in download.SETS.values():
+        for file, (size, checksum) in files.files.items():
+            assert f"| `{files.folder}/raw/{file}` | {size:,} | `{checksum}` |" in readme

@@ -1,0 +1,325 @@
+"""The activation browser shows what the network answers, and says what it cannot show."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from helpers import data
+from helpers.explorers.activation_browser import MARK, ActivationBrowser
+from helpers.network import checkpoints
+from helpers.network.hooks import activations
+from helpers.network.models import ConvNet
+from helpers.plots.pixels import Caption, Pixels
+from helpers.plots.style import png
+
+
+@pytest.fixture(scope="module")
+def test_set():
+    return data.load("mnist").test
+
+
+@pytest.fixture
+def browser(test_set):
+    return ActivationBrowser(images=test_set[:60])
+
+
+def picture(browser):
+    return np.asarray(Image.open(io.BytesIO(browser.image.value)).convert("RGB")).astype(int)
+
+
+def titles(browser):
+    return [title.get_text() for title in browser._titles]
+
+
+def test_it_opens_on_the_six_and_names_what_it_shows(browser):
+    image, sheet, one = titles(browser)
+    assert image.startswith("image 22 · a 6")
+    assert "read as" in image
+    assert sheet == "relu1: 32 maps of 26×26"
+    assert one == "relu1, channel 3"
+    assert browser.error.value == ""
+
+
+def test_every_control_changes_the_picture(browser):
+    for name, value in [("digits", "3"), ("image", 0), ("layer", "relu2"), ("channel", 9), ("layer", "conv1")]:
+        before = browser.image.value
+        browser._controls[name].value = value
+        assert browser.image.value != before, name
+        assert browser.error.value == ""
+
+
+def test_the_maps_are_those_of_the_network(browser, test_set):
+    browser.set(digits="7", image=2, layer="conv2", channel=20)
+    index = np.flatnonzero(test_set.labels[:60] == 7)[2]
+    right = activations(browser.model, test_set.images[index : index + 1], "features.conv2")["features.conv2"][0]
+    np.testing.assert_allclose(browser._found["conv2"], right.numpy(), atol=1e-6)
+    assert f"image {index} · a 7" in titles(browser)[0]
+    assert browser.probabilities.sum() == pytest.approx(1, abs=1e-5)
+    assert int(browser.probabilities.argmax()) == int(browser.model(torch.as_tensor(test_set.images[[index]])).argmax())
+
+
+@pytest.mark.parametrize("layer", ["conv1", "relu1", "pool1", "conv2", "relu2", "pool2"])
+def test_the_frame_on_the_image_is_all_that_the_strongest_unit_sees(browser, layer):
+    """Painting over everything outside the frame leaves the unit's answer as it is."""
+    browser.set(layer=layer, channel=19)
+    maps = browser._found[layer][19]
+    row, column = np.unravel_index(maps.argmax(), maps.shape)
+    x, y, width, height = np.array(browser._boxes[0].get_bbox().bounds) * 28
+    x, y, width, height = (round(v) for v in (x, y, width, height))
+    inside = torch.rand(browser._x.shape)
+    inside[..., y : y + height, x : x + width] = browser._x[..., y : y + height, x : x + width]
+    name = f"features.{layer}"
+    again = activations(browser.model, inside, name)[name][0, 19, row, column]
+    assert again == pytest.approx(maps[row, column], abs=1e-5)
+    assert width == height == {"conv1": 3, "relu1": 3, "pool1": 4, "conv2": 8, "relu2": 8, "pool2": 10}[layer]
+
+
+def test_one_scale_for_every_image_and_for_before_and_after_the_relu(browser):
+    ends = []
+    for layer in ("conv1", "relu1", "pool1"):
+        for image in (0, 5):
+            browser.set(layer=layer, image=image)
+            ends.append(browser._ends[2].get_text())
+    assert len(set(ends)) == 1
+    assert ends[0].startswith("≥")
+
+
+def test_a_convolution_is_signed_and_a_relu_is_not(browser):
+    browser.set(layer="conv1", channel=9)
+    assert browser._ends[0].get_text().startswith("−")
+    assert "before ReLU" in titles(browser)[2]
+    signed = browser._map._data
+    assert (signed[..., 0].astype(int) > signed[..., 2]).any(), "red where the response is positive"
+    assert (signed[..., 2].astype(int) > signed[..., 0]).any(), "blue where it is negative"
+    browser.set(layer="relu1", channel=9)
+    assert browser._ends[0].get_text() == "0"
+
+
+def test_a_channel_that_is_silent_says_so_and_has_no_frame(browser):
+    browser.set(layer="relu1", channel=29)
+    assert "silent" in browser._said.get_text()
+    assert not browser._boxes[0].get_visible()
+    browser.set(channel=9)
+    assert "strongest" in browser._said.get_text()
+    assert browser._boxes[0].get_visible()
+
+
+def test_channel_and_image_stay_in_range_when_layer_and_digit_change(browser):
+    browser.set(layer="relu2")
+    browser.set(channel=63)
+    browser.set(layer="relu1")
+    assert browser.values["channel"] == 31
+    browser.set(image=59)
+    browser.set(digits="4")
+    assert browser.values["image"] == browser._controls["image"].max
+    assert "a 4" in titles(browser)[0]
+
+
+def test_changing_the_layer_draws_once(browser, monkeypatch):
+    browser.set(layer="relu2", channel=50)
+    drawn = []
+    monkeypatch.setattr(browser, "render", lambda: drawn.append(1) or png(browser.figure, fast=True))
+    browser._controls["layer"].value = "relu1"
+    assert len(drawn) == 1
+
+
+def test_drawing_only_what_moves_gives_the_picture_of_a_full_drawing(browser):
+    for values in ({"layer": "conv2", "channel": 7}, {"image": 3}, {"layer": "relu1", "channel": 22}, {"channel": 9}):
+        browser.set(**values)
+        full = np.asarray(Image.open(io.BytesIO(png(browser.figure, fast=True))).convert("RGB")).astype(int)
+        difference = np.abs(picture(browser) - full).max(axis=2) > 8
+        assert difference.mean() < 1e-3, values  # frames may blend one pixel differently
+
+
+def test_the_chosen_channel_is_marked_where_it_stands(browser):
+    browser.set(layer="relu2", channel=17)  # row 2, column 1 of eight
+    x, y, width, _ = browser._boxes[1].get_bbox().bounds
+    assert (round(x / width), round(y / width)) == (1, 2)
+    assert browser._rows[2].get_text() == "16"
+    color = np.array([int(MARK[i : i + 2], 16) for i in (1, 3, 5)])
+    assert (np.abs(picture(browser) - color).max(axis=2) < 4).sum() > 100
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (1, 28, 28), (1, 1, 28, 28), (4, 28, 28), (4, 1, 28, 28)])
+def test_your_own_image(test_set, shape):
+    own = np.zeros(shape)
+    own[..., 4:24, 13:16] = 1
+    browser = ActivationBrowser(images=test_set[:5], own=own)
+    assert browser.values["digits"] == "your own"
+    assert titles(browser)[0].startswith("your own image")
+    assert browser._controls["image"].max == (shape[0] - 1 if shape[0] == 4 else 0)
+    assert browser._controls["image"].disabled == ("image" in browser.inert) == (shape[0] != 4)
+    browser.set(digits="all")
+    assert titles(browser)[0].startswith("image 0")
+    assert not browser._controls["image"].disabled
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        (np.full((28, 28), 255), "divide bytes by 255"),
+        (np.full((28, 28), np.nan), "from 0"),
+        (np.zeros((20, 28)), "20×28 pixels"),
+        (np.zeros(784), "must be"),
+        (np.zeros((0, 28, 28)), "must be"),
+        (np.full((28, 28), "ink"), "numbers"),
+    ],
+)
+def test_an_image_that_does_not_fit_is_refused_in_a_sentence(test_set, own, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        ActivationBrowser(images=test_set[:5], own=own)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_value_that_no_control_has_is_refused(browser):
+    with pytest.raises(ValueError, match="no control"):
+        browser.set(chanel=3)
+    with pytest.raises(ValueError, match="not a possible value"):
+        browser.set(layer="relu9")
+
+
+def test_it_opens_on_any_channel_of_any_layer(test_set):
+    browser = ActivationBrowser(images=test_set[:5], layer="relu2", channel=63, image=4)
+    assert browser.values["channel"] == 63
+    assert browser.values["image"] == 4
+
+
+def test_another_network_with_color_images():
+    class Shallow(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.features = nn.Sequential(nn.Conv2d(3, 5, 5, stride=2, padding=2), nn.ReLU())
+            self.head = nn.Sequential(nn.Flatten(), nn.Linear(5 * 36, 4))
+
+        def forward(self, x):
+            return self.head(self.features(x))
+
+    browser = ActivationBrowser(Shallow(), np.random.default_rng(0).random((3, 3, 12, 12)), channel=4)
+    assert list(browser._names) == ["0", "1"]
+    assert titles(browser)[0].startswith("image 2\nread as")
+    browser.set(layer="1", image=1)
+    assert titles(browser)[1] == "1: 5 maps of 6×6"
+
+
+def test_a_network_with_few_filters_and_tensors_as_images(test_set):
+    torch.manual_seed(0)
+    browser = ActivationBrowser(ConvNet(filters=(3, 2)).eval(), test_set[:5].torch(), layer="relu2")
+    assert browser.values["channel"] == 1
+    assert titles(browser)[1] == "relu2: 2 maps of 11×11"
+
+
+def test_the_network_is_left_as_it_was(test_set):
+    model = checkpoints.load("mnist")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    ActivationBrowser(model, test_set[:5]).set(layer="conv2")
+    assert not model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert not any(module._forward_hooks for module in model.modules())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_the_stored_picture_has_words_and_is_the_same_every_time(browser):
+    first, second = browser._repr_mimebundle_(), browser._repr_mimebundle_()
+    assert first[0]["image/png"] == second[0]["image/png"]
+    assert "all maps" in first[1]["image/png"]["alt"]
+    assert first[0]["text/plain"] == second[0]["text/plain"]
+
+
+def test_pixels_are_square_and_fill_the_longer_side():
+    from helpers.plots.style import figure
+
+    drawn = figure(2, 2, layout=None)
+    axes = drawn.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    artist = axes.add_artist(Pixels())
+    colors = np.full((1, 2, 4), 255, np.uint8)
+    colors[0, 0, :3], colors[0, 1, :3] = (255, 0, 0), (0, 0, 255)
+    artist.set_data(colors)
+    drawn.canvas.draw()
+    shown = np.asarray(drawn.canvas.buffer_rgba())[..., :3]
+    assert (shown[:150, :150] == (255, 0, 0)).all()
+    assert (shown[:150, 150:] == (0, 0, 255)).all()
+    assert (shown[150:] == 255).all()
+
+
+def test_a_framed_picture_has_a_line_around_it_and_is_otherwise_the_same():
+    from helpers.plots.style import figure
+
+    shown = []
+    for framed in (False, True):
+        drawn = figure(2, 2, layout=None)
+        axes = drawn.add_axes((0.1, 0.1, 0.8, 0.8))  # pixels 30 to 270
+        axes.set_axis_off()
+        artist = axes.add_artist(Pixels(framed=framed))
+        artist.set_data(np.full((4, 4, 4), (255, 0, 0, 255), np.uint8))
+        drawn.canvas.draw()
+        shown.append(np.asarray(drawn.canvas.buffer_rgba())[..., :3].astype(int))
+    changed = (shown[0] != shown[1]).any(2)
+    line = np.zeros((300, 300), bool)
+    line[29:271, 29:271] = True
+    line[31:269, 31:269] = False
+    assert (changed == line).all()  # half of the line's two pixels outside of the picture, half on it
+    assert len(np.unique(shown[1][line], axis=0)) == 1
+
+
+def inked(artist):
+    """Where an artist of an empty figure of 300×300 pixels leaves something: top, bottom, left, right."""
+    from helpers.plots.style import figure
+
+    drawn = figure(2, 2, layout=None)
+    drawn.add_artist(artist)
+    drawn.canvas.draw()
+    dark = (np.asarray(drawn.canvas.buffer_rgba())[..., :3] < 128).all(2)
+    return *np.flatnonzero(dark.any(1))[[0, -1]], *np.flatnonzero(dark.any(0))[[0, -1]]
+
+
+@pytest.mark.parametrize(
+    ("ours", "place", "theirs"),
+    [
+        ({}, (0.1, 0.3), {"va": "baseline"}),
+        ({"pad": 20}, (0.1, 0.3 + 20 / 144), {"va": "baseline"}),
+        ({"center": True}, (0.5, 0.3), {"va": "baseline", "ha": "center"}),
+        ({"hang": True}, (0.1, 0.8), {"va": "top"}),
+    ],
+)
+def test_a_caption_stands_where_matplotlib_would_put_the_text(ours, place, theirs):
+    from matplotlib.text import Text
+
+    words = "the network says 6" if ours else "HTL 6"
+    caption = Caption(place[0], 0.3 if "pad" in ours else place[1], 11, **ours)
+    caption.set_text(words)
+    assert caption.get_text() == words
+    assert inked(caption) == pytest.approx(inked(Text(*place, words, fontsize=11, **theirs)), abs=5)
+
+
+def test_a_caption_takes_new_words_and_another_color():
+    from helpers.plots.style import figure
+
+    drawn = figure(2, 2, layout=None)
+    caption = drawn.add_artist(Caption(0.1, 0.5, 11))
+    pictures = []
+    for words, color in (("seven", "#000000"), ("six", "#000000"), ("six", "#ff0000"), ("seven", "#000000")):
+        caption.set_text(words)
+        caption.set_color(color)
+        drawn.canvas.draw()
+        pictures.append(np.asarray(drawn.canvas.buffer_rgba()).copy())
+    seven, six, red, again = pictures
+    assert not (seven == six).all()
+    assert (red[..., 0] == 255).all()  # only green and blue are missing
+    assert ((six < 255).any(2) == (red < 255).any(2)).all()
+    assert (seven == again).all()
+
+
+def test_the_second_line_of_a_caption_stands_below_the_first():
+    caption = Caption(0.1, 0.5, 11)
+    caption.set_text("H")
+    one = inked(caption)
+    caption = Caption(0.1, 0.5, 11)
+    caption.set_text("H\nH")
+    two = inked(caption)
+    assert two[1] == one[1]  # both end on the same base line
+    assert two[0] < one[0] - 20

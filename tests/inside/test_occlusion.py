@@ -1,0 +1,255 @@
+"""Occlusion: the definition written out slowly, Captum and closed forms as oracles; the fast ways give the same."""
+
+import math
+
+import captum.attr as captum
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from helpers.inside import attribution as at
+from helpers.inside.occlusion import cover, window_starts
+from helpers.network.models import ConvNet, DenseNet
+
+GEOMETRIES = [(7, 1), (7, 3), (7, 4), (7, 7), (6, 5), (5, 2), (8, 8)]
+both_ways = pytest.mark.parametrize("incremental", [False, True], ids=["plain", "incremental"])
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return ConvNet().eval()
+
+
+@pytest.fixture
+def x():
+    return torch.rand(1, 28, 28, generator=torch.Generator().manual_seed(1))
+
+
+def by_hand(model, x, size, stride, value):
+    """Mask, score, slide; then the mean drop of the masks over each pixel. No batch, no trick."""
+    height, width = x.shape[1:]
+    rows = [i * stride for i in range(math.ceil((height - size) / stride) + 1)]
+    columns = [i * stride for i in range(math.ceil((width - size) / stride) + 1)]
+    with torch.no_grad():
+        base = model(x[None])[0]
+        logits = torch.zeros(len(rows), len(columns), len(base), dtype=x.dtype)
+        total, count = torch.zeros(len(base), height, width, dtype=x.dtype), torch.zeros(height, width, dtype=x.dtype)
+        for i, top in enumerate(rows):
+            for j, left in enumerate(columns):
+                masked = x.clone()
+                masked[:, top : top + size, left : left + size] = value
+                logits[i, j] = model(masked[None])[0]
+                total[:, top : top + size, left : left + size] += (base - logits[i, j])[:, None, None]
+                count[top : top + size, left : left + size] += 1
+    return logits, total / count
+
+
+@both_ways
+@pytest.mark.parametrize(("size", "stride"), GEOMETRIES)
+def test_equals_captum_for_all_classes_at_once(model, x, size, stride, incremental):
+    ours = at.occlusion(model, x, size, stride, incremental=incremental)
+    theirs = captum.Occlusion(model).attribute(
+        x[None], (1, size, size), (1, stride, stride), target=None, perturbations_per_eval=64
+    )
+    torch.testing.assert_close(ours.maps, theirs[:, 0], rtol=0, atol=1e-7)
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("size", "stride", "value"), [(28, 1, 0.0), (1, 1, 0.4), (9, 6, -0.5), (3, 3, 1.0), (13, 5, 0.2)]
+)
+def test_equals_the_definition_written_out(model, x, size, stride, value, incremental):
+    model, x = model.double(), x.double()
+    logits, maps = by_hand(model, x, size, stride, value)
+    ours = at.occlusion(model, x, size, stride, value, incremental=incremental)
+    torch.testing.assert_close(ours.logits, logits, rtol=0, atol=1e-12)
+    torch.testing.assert_close(ours.maps.double(), maps, rtol=0, atol=1e-7)
+    torch.testing.assert_close(ours.base, model(x[None])[0].detach(), rtol=0, atol=1e-12)
+    assert torch.equal(ours.predicted, logits.argmax(-1))
+    torch.testing.assert_close(ours.drops, ours.base - logits)
+    torch.testing.assert_close(ours.probabilities.sum(-1), torch.ones_like(logits[..., 0]))
+
+
+@both_ways
+def test_linear_model_in_closed_form(incremental):
+    g = torch.Generator().manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(2, 2, 1, bias=False), nn.Flatten(), nn.Linear(2 * 6 * 5, 3)).double()
+    model[0].weight.data = torch.eye(2, dtype=torch.float64)[:, :, None, None]
+    w, x = model[2].weight.data.view(3, 2, 6, 5), torch.rand(2, 6, 5, generator=g, dtype=torch.float64)
+    for value in (0.0, 0.7):
+        single = at.occlusion(model, x, 1, 1, value, incremental=incremental).maps.double()
+        torch.testing.assert_close(single, (w * (x - value)).sum(1), rtol=0, atol=1e-6)
+    x = x[:, :5]
+    model = nn.Sequential(nn.Conv2d(2, 2, 1), nn.Flatten(), nn.Linear(50, 3)).double()
+    whole = at.occlusion(model, x, 5, 1, 0.3, incremental=incremental)
+    drop = (model(x[None]) - model(torch.full_like(x, 0.3)[None]))[0].detach()
+    torch.testing.assert_close(whole.maps.double(), drop[:, None, None].expand(3, 5, 5), rtol=0, atol=1e-6)
+    assert whole.logits.shape == (1, 1, 3)
+
+
+@both_ways
+@pytest.mark.parametrize("chunk", [1, 5, 64, 1000])
+def test_chunks_change_nothing(model, x, chunk, incremental):
+    one, other = (at.occlusion(model, x, 7, 3, 0.5, chunk=c, incremental=incremental) for c in (None, chunk))
+    torch.testing.assert_close(one.logits, other.logits, rtol=0, atol=1e-6)
+
+
+@both_ways
+def test_masks_that_change_nothing_drop_nothing(model, incremental):
+    x = torch.zeros(1, 28, 28)
+    x[0, 10:18, 12:16] = 1
+    result = at.occlusion(model, x, incremental=incremental)
+    top, left, bottom, right = result.windows.unbind(-1)
+    blank = (bottom <= 10) | (top >= 18) | (right <= 12) | (left >= 16)
+    assert blank.any()
+    assert (result.drops[blank] == 0).all()
+    assert (result.drops[~blank].abs().amax(-1) > 0).all()
+    empty = at.occlusion(model, torch.zeros(1, 28, 28), incremental=incremental)
+    assert not empty.maps.any()
+    assert empty.logits.shape == (22, 22, 10)
+
+
+@both_ways
+def test_values_of_every_kind(incremental):
+    torch.manual_seed(0)
+    model = ConvNet(channels=3, size=20).eval()
+    x = torch.rand(3, 20, 20)
+    blurred = nn.functional.avg_pool2d(x[None], 5, 1, 2)[0]
+    for value, same in (
+        (0.5, torch.full_like(x, 0.5)),
+        ([0.1, 0.2, 0.9], torch.tensor([0.1, 0.2, 0.9])),
+        (blurred, blurred),
+    ):
+        ours = at.occlusion(model, x, 6, 5, value, incremental=incremental)
+        expected = same if same.ndim == 3 else same[:, None, None].expand_as(x)
+        for i, row in enumerate(ours.windows):
+            for j, (top, left, bottom, right) in enumerate(row.tolist()):
+                masked = x.clone()
+                masked[:, top:bottom, left:right] = expected[:, top:bottom, left:right]
+                torch.testing.assert_close(ours.logits[i, j], model(masked[None])[0].detach(), rtol=0, atol=1e-6)
+                assert torch.equal(cover(x, top, left, 6, value), masked)
+    as_array = at.occlusion(model, x.numpy(), 6, 5, blurred.numpy(), incremental=incremental)
+    torch.testing.assert_close(as_array.maps, ours.maps)
+
+
+def test_windows_start_at_multiples_of_the_stride_and_the_last_is_cut():
+    assert window_starts(28, 7, 7) == [0, 7, 14, 21]
+    assert window_starts(28, 6, 5) == [0, 5, 10, 15, 20, 25]
+    assert window_starts(28, 28, 1) == [0]
+    for n in range(1, 15):
+        for size in range(1, n + 1):
+            for stride in range(1, size + 1):
+                starts = window_starts(n, size, stride)
+                assert {p for s in starts for p in range(s, min(s + size, n))} == set(range(n))
+                assert len(starts) == math.ceil((n - size) / stride) + 1
+
+
+CHAINS = {
+    "padding": lambda: [
+        nn.Conv2d(2, 8, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, 2, 1),
+        nn.Conv2d(8, 4, 3),
+    ],
+    "same, even kernel": lambda: [nn.Conv2d(2, 8, 4, padding="same"), nn.Tanh(), nn.Conv2d(8, 4, 2, padding="same")],
+    "stride": lambda: [nn.Conv2d(2, 8, 5, 2, 2), nn.LeakyReLU(), nn.Conv2d(8, 4, 3, stride=(2, 1), padding=(0, 1))],
+    "dilation and groups": lambda: [nn.Conv2d(2, 8, 3, dilation=2), nn.ReLU(), nn.Conv2d(8, 4, 3, groups=4)],
+    "average": lambda: [nn.Conv2d(2, 8, 3), nn.AvgPool2d(2), nn.BatchNorm2d(8), nn.Sigmoid(), nn.AvgPool2d(3, 2, 1)],
+    "pooling first, overlapping": lambda: [nn.MaxPool2d(3, 2), nn.Conv2d(2, 8, 3), nn.ReLU(), nn.MaxPool2d(2, 1)],
+    "no sharing of the last map": lambda: [nn.BatchNorm2d(2), nn.Conv2d(2, 8, (3, 1)), nn.ReLU()],
+    "whole-image average": lambda: [nn.Conv2d(2, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2)],
+    "odd pooling": lambda: [nn.Conv2d(2, 8, 3), nn.MaxPool2d(2, ceil_mode=True), nn.ReLU()],
+    "count without padding": lambda: [nn.Conv2d(2, 8, 3), nn.AvgPool2d(3, 2, 1, count_include_pad=False), nn.ReLU()],
+    "reflection": lambda: [nn.Conv2d(2, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3, padding=1, padding_mode="reflect")],
+}
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+@pytest.mark.parametrize("layers", CHAINS.values(), ids=CHAINS)
+@pytest.mark.parametrize(("size", "stride"), [(7, 3), (4, 1), (1, 1), (17, 2)])
+def test_incremental_is_exact_for_chains_of_every_kind(layers, size, stride):
+    torch.manual_seed(1)
+    body = nn.Sequential(*layers()).eval()
+    for m in body:
+        if isinstance(m, nn.BatchNorm2d):
+            m.running_mean.normal_()
+            m.running_var.uniform_(0.5, 2)
+    x = torch.rand(2, 21, 18)
+    model = nn.Sequential(body, nn.Flatten(), nn.Linear(body(x[None]).numel(), 9), nn.Tanh(), nn.Linear(9, 4))
+    model, x = model.double().eval(), x.double()
+    plain = at.occlusion(model, x, size, stride, 0.3)
+    fast = at.occlusion(model, x, size, stride, 0.3, incremental=True)
+    torch.testing.assert_close(fast.logits, plain.logits, rtol=0, atol=1e-12)
+    assert plain.drops.abs().max() > 1e-4
+
+
+def test_incremental_refuses_what_is_no_chain(model, x):
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.relu, self.flat, self.out = (
+                nn.Conv2d(1, 1, 3, padding=1),
+                nn.ReLU(),
+                nn.Flatten(),
+                nn.Linear(784, 3),
+            )
+
+        def forward(self, x):
+            return self.out(self.flat(x + self.relu(self.conv(x))))
+
+    with pytest.raises(ValueError, match="something else behind its layer relu: use incremental=False"):
+        at.occlusion(Residual(), x, incremental=True)
+    assert at.occlusion(Residual(), x).maps.shape == (3, 28, 28)
+    with pytest.raises(ValueError, match="needs convolutions and a classifier behind them"):
+        at.occlusion(DenseNet(), x, incremental=True)
+    with pytest.raises(ValueError, match="does not accept images of shape"):
+        at.occlusion(model, x[:, :20], incremental=True)
+    assert not any(m._forward_hooks for m in model.modules())
+
+
+@both_ways
+def test_nothing_of_the_model_is_changed(model, x, incremental):
+    for m in model.modules():
+        if isinstance(m, nn.ReLU):
+            m.inplace = True
+    model.train()
+    weights = {k: (v.clone(), v.stride()) for k, v in model.state_dict().items()}
+    image = x.clone()
+    at.occlusion(model, x, 7, 7, 0.5, incremental=incremental)
+    assert torch.equal(x, image)
+    assert all(torch.equal(v, weights[k][0]) and v.stride() == weights[k][1] for k, v in model.state_dict().items())
+    assert all(m.training for m in model.modules())
+    assert all(m.inplace for m in model.modules() if isinstance(m, nn.ReLU))
+
+
+@both_ways
+def test_every_image_layout_is_the_same(model, x, incremental):
+    wanted = at.occlusion(model, x, 7, 7, incremental=incremental).logits
+    strided = torch.empty(1, 28, 56)[..., ::2].copy_(x)
+    for same in (strided, x.numpy(), x.double(), np.asfortranarray(x.numpy()), x.clone().requires_grad_()):
+        torch.testing.assert_close(at.occlusion(model, same, 7, 7, incremental=incremental).logits, wanted)
+
+
+def test_bad_arguments_are_named(model, x):
+    for size in (0, 29, 3.5, True):
+        with pytest.raises(ValueError, match="The mask's size has to be a whole number from 1 to 28"):
+            at.occlusion(model, x, size)
+    for stride in (0, 8):
+        with pytest.raises(ValueError, match="The stride has to be from 1 to the mask's size 7"):
+            at.occlusion(model, x, 7, stride)
+    with pytest.raises(ValueError, match="value is a number, one for each of 1 channels or an image"):
+        at.occlusion(model, x, value=[0.1, 0.2])
+    with pytest.raises(ValueError, match="value holds NaN"):
+        at.occlusion(model, x, value=float("nan"))
+    with pytest.raises(ValueError, match=r"one image \(C, H, W\), got an array of shape \(1, 1, 28, 28\): x\[0\]"):
+        at.occlusion(model, x[None])
+    with pytest.raises(TypeError, match="divide by 255"):
+        at.occlusion(model, (x * 255).to(torch.uint8))
+    with pytest.raises(ValueError, match="chunk has to be"):
+        at.occlusion(model, x, chunk=0)
+    with pytest.raises(ValueError, match="does not accept images of shape"):
+        at.occlusion(model, x.expand(3, -1, -1))
+    with pytest.raises(ValueError, match="answer with logits"):
+        at.occlusion(model.features, x)

@@ -1,0 +1,276 @@
+"""Wrong answers and the hints they earn, the saliency explorer, and the network that is not ours."""
+
+import hashlib
+import io
+
+import numpy as np
+import pytest
+import torch
+from torchvision.models import vgg16
+
+from helpers.explorers.saliency import METHODS, SHARE, SaliencyExplorer, attribution_map
+from helpers.inside import attribution, faithfulness
+from helpers.network import pretrained
+from helpers.network.models import ConvNet
+
+
+def one(formula):
+    return lambda w, a, b: formula(w[a], w[b]).view(28, 28)
+
+
+def rules(backprop=None, deconvnet=None, guided=None):
+    """The right answer, with one rule or more replaced."""
+    chosen = {
+        "backprop": backprop or (lambda x, g: g * (x > 0)),
+        "deconvnet": deconvnet or (lambda x, g: g * (g > 0)),
+        "guided": guided or (lambda x, g: g * (x > 0) * (g > 0)),
+    }
+    return lambda x, g, rule: chosen[rule](x, g)
+
+
+def weighed(formula):
+    return lambda maps, gradients: formula(maps, gradients, gradients.mean((1, 2), keepdim=True))
+
+
+def walk(points, finish=lambda mean, x, b, n: mean * (x - b)):
+    def integrated(gradient_at, image, baseline, steps):
+        found = [gradient_at(baseline + share * (image - baseline)) for share in points(steps)]
+        return finish(torch.stack(found).mean(0), image, baseline, steps)
+
+    return integrated
+
+
+def middle(n):
+    return (torch.arange(n) + 0.5) / n
+
+
+WRONG = {
+    "saliency/one-against-another": [
+        (lambda: (one(lambda a, b: b - a),), "turned around"),
+        (lambda: (one(lambda a, b: a),), "one class alone"),
+        (lambda: (one(lambda a, b: (a - b).abs()),), "Keep the sign"),
+        (lambda: (one(lambda a, b: a + b),), "subtract"),
+        (lambda: (lambda w, a, b: w[a] - w[b],), "shape"),
+        (lambda: (one(lambda a, b: a * b),), "derivative"),
+    ],
+    "saliency/three-rules": [
+        (lambda: (lambda x, g, rule: g * (x > 0),), "look at `rule`"),
+        (lambda: (rules(lambda x, g: g * (g > 0), lambda x, g: g * (x > 0)),), "exchanged"),
+        (lambda: (rules(backprop=lambda x, g: x * (x > 0)),), "activation back"),
+        (lambda: (rules(backprop=lambda x, g: (x > 0).float()),), "from above"),
+        (lambda: (rules(deconvnet=lambda x, g: g),), "nothing was stopped"),
+        (lambda: (rules(backprop=lambda x, g: g * (x <= 0)),), "wrong way round"),
+        (lambda: (rules(guided=lambda x, g: g * ((x > 0) | (g > 0))),), "both conditions"),
+        (lambda: (rules(guided=lambda x, g: 0 * g),), "'guided'"),
+    ],
+    "saliency/grad-cam": [
+        (lambda: (weighed(lambda a, g, w: (w * a).sum(0)),), "positive part"),
+        (lambda: (weighed(lambda a, g, w: (w * a).sum(0).abs()),), "absolute value"),
+        (lambda: (weighed(lambda a, g, w: (g * a).sum(0).relu()),), "one weight"),
+        (lambda: (weighed(lambda a, g, w: (24 * w * a).sum(0).relu()),), "not the sum"),
+        (lambda: (weighed(lambda a, g, w: (w * a).mean(0).relu()),), "no mean"),
+        (lambda: (weighed(lambda a, g, w: (w.relu() * a).sum(0)),), "Clamp at the end"),
+        (lambda: (weighed(lambda a, g, w: a.sum(0)),), "gradient is missing"),
+        (lambda: (weighed(lambda a, g, w: (w * a).relu()),), "shape"),
+        (lambda: (weighed(lambda a, g, w: -(w * a).sum(0)),), "Weigh, add up"),
+    ],
+    "saliency/integrated-gradients": [
+        (lambda: (walk(middle, lambda mean, x, b, n: mean),), "Times the way"),
+        (lambda: (walk(middle, lambda mean, x, b, n: mean * x),), "not times the image"),
+        (lambda: (walk(middle, lambda mean, x, b, n: mean * n * (x - b)),), "a sum"),
+        (lambda: (walk(lambda n: torch.arange(n) / n),), "start of each step"),
+        (lambda: (walk(lambda n: (torch.arange(n) + 1) / n),), "end of each step"),
+        (lambda: (walk(lambda n: torch.linspace(0, 1, n)),), "Both ends"),
+        (lambda: (walk(lambda n: torch.ones(1)),), "only at the image"),
+        (lambda: (walk(lambda n: torch.tensor([0.5])),), "halfway"),
+        (lambda: (walk(middle, lambda mean, x, b, n: mean * (b - x)),), "image − baseline"),
+        (lambda: (walk(middle, lambda mean, x, b, n: mean**2),), "Ask there"),
+    ],
+}
+
+
+# The saliency explorer -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tool():
+    torch.manual_seed(0)
+    return SaliencyExplorer(ConvNet().eval(), torch.rand(3, 1, 28, 28), torch.tensor([1, 2, 3]), range(10))
+
+
+def test_every_control_of_the_explorer_changes_the_picture(tool):
+    changes = {"signed": False, "image": 1, "target": 4, "method": "Grad-CAM", "layer": "features.relu1"}
+    for name, value in changes.items():
+        before = tool.image.value
+        tool.set(**{name: value})
+        assert tool.error.value == ""
+        assert tool.image.value != before, name
+
+
+def test_a_layer_is_asked_for_only_where_it_counts(tool):
+    assert tool._controls["layer"].disabled
+    tool.set(method="Grad-CAM")
+    assert not tool._controls["layer"].disabled
+
+
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_explorer_draws_the_numbers_of_the_library(tool, method, signed):
+    tool.set(method=method, image=2, target=4, signed=signed)
+    assert tool.error.value == ""
+    x = tool.images[2:3]
+    plain = {
+        "gradient": lambda: attribution.saliency(tool.model, x, 4, signed=True)[0],
+        "gradient × input": lambda: attribution.gradient_times_input(tool.model, x, 4)[0],
+        "SmoothGrad": lambda: attribution.smoothgrad(tool.model, x, 4, samples=12)[0],
+        "integrated gradients": lambda: attribution.integrated_gradients(tool.model, x, 4, steps=24)[0],
+        "guided backpropagation": lambda: attribution.guided_backprop(tool.model, x, 4)[0],
+        "deconvnet": lambda: attribution.deconvnet(tool.model, x, 4)[0],
+        "Grad-CAM": lambda: attribution.upscale(attribution.grad_cam(tool.model, x, 4, "features.pool2"), (28, 28)),
+        "occlusion 7×7": lambda: attribution.occlusion(tool.model, x[0], 7).maps[4:5],
+    }[method]()
+    wanted = plain[0] if signed else plain[0].abs()
+    drawn = torch.as_tensor(np.asarray(tool._map.get_array()))
+    assert torch.allclose(drawn / drawn.abs().max(), wanted / wanted.abs().max(), atol=1e-3)
+    assert tool._map.get_clim() == (-1 if signed else 0, 1)
+
+
+def test_what_is_left_lacks_the_pixels_that_the_map_puts_first(tool):
+    tool.set(method="gradient", image=1, target=2)
+    order = attribution.saliency(tool.model, tool.images[1:2], 2, signed=True)
+    curve = faithfulness.deletion(tool.model, tool.images[1:2], order, 2, steps=1, until=SHARE)
+    left = np.asarray(tool._left.get_array())
+    assert (left != tool.images[1, 0].numpy()).sum() == round(SHARE * 784)
+    assert f"{curve.logits[0, 1]:.1f}".replace("-", "−") in tool._titles[2].get_text()
+
+
+def test_color_images_and_networks_that_are_not_chains_are_explored_too():
+    class Skip(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.relu = torch.nn.Conv2d(3, 3, 3, padding=1), torch.nn.ReLU()
+            self.out = torch.nn.Linear(3 * 144, 4)
+
+        def forward(self, x):
+            return self.out((x + self.relu(self.conv(x))).flatten(1))
+
+    torch.manual_seed(0)
+    tool = SaliencyExplorer(Skip().eval(), torch.rand(2, 3, 12, 12), torch.tensor([0, 1]), range(4))
+    for method in METHODS:
+        tool.set(method=method)
+        assert tool.error.value == "", method
+
+
+def test_a_network_without_relu_modules_is_explained_and_not_drawn():
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(72, 3))
+    tool = SaliencyExplorer(model, torch.rand(1, 1, 8, 8), torch.tensor([0]), "abc")
+    tool.set(method="guided backpropagation")
+    assert "ReLU" in tool.error.value
+
+
+def test_a_network_without_feature_maps_and_an_unknown_method_are_named():
+    dense = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3))
+    with pytest.raises(ValueError, match="feature maps"):
+        SaliencyExplorer(dense, torch.rand(1, 1, 8, 8), torch.tensor([0]), "abc")
+    with pytest.raises(ValueError, match="Grad-CAM"):
+        attribution_map("magic", ConvNet(), torch.rand(1, 28, 28), 0)
+
+
+# The network that is not ours ----------------------------------------------------------------------------------------
+
+
+class Answer(io.BytesIO):
+    """What a server sends, with a length that it may lie about."""
+
+    def __init__(self, content, length=None):
+        super().__init__(content)
+        self.headers = {"Content-Length": str(len(content) if length is None else length)}
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.delenv("CNN_OFFLINE", raising=False)
+    return tmp_path / "hub" / "checkpoints"
+
+
+def url_of(content):
+    return f"https://example.com/models/net-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+
+
+def test_weights_are_downloaded_once_and_then_found(cache):
+    content, asked = b"weights" * 1000, []
+
+    def opened(url, timeout):
+        asked.append(url)
+        return Answer(content)
+
+    for _ in range(2):
+        path = pretrained.weights_file(url_of(content), 5, opened)
+        assert path.parent == cache
+        assert path.read_bytes() == content
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("trouble", ["refused", "cut off", "wrong file", "too slow"])
+def test_weights_that_cannot_be_had_leave_nothing_behind(cache, trouble):
+    content = b"weights" * 1000
+
+    def opened(url, timeout):
+        if trouble == "refused":
+            raise OSError("no route")
+        sent = {"cut off": content[:50], "wrong file": content[::-1]}.get(trouble, content)
+        return Answer(sent, len(content))
+
+    assert pretrained.weights_file(url_of(content), 0 if trouble == "too slow" else 5, opened) is None
+    assert not list(cache.glob("*"))
+
+
+def test_nothing_is_downloaded_offline(cache, monkeypatch):
+    monkeypatch.setenv("CNN_OFFLINE", "1")
+    assert pretrained.vgg16() is None
+
+
+@pytest.fixture(scope="module")
+def untrained():
+    torch.manual_seed(0)
+    network = vgg16(weights=None, num_classes=4, init_weights=False)
+    return pretrained.explained(network, list("abcd"))
+
+
+def test_every_method_of_the_lesson_explains_an_untrained_vgg(untrained):
+    model, classes, layer = untrained
+    photo = pretrained.square(torch.rand(300, 400, 3, generator=torch.Generator().manual_seed(0)))
+    assert photo.shape == (3, 224, 224)
+    assert len(classes) == 4
+    x = photo[None]
+    plain = attribution.saliency(model, x, 2, signed=True)
+    guided = attribution.guided_backprop(model, x, 2)
+    assert plain.shape == guided.shape == (1, 3, 224, 224)
+    assert not torch.allclose(plain, guided)
+    assert attribution.integrated_gradients(model, x, 2, steps=2, chunk=1).isfinite().all()
+    cam = attribution.grad_cam(model, x, 2, layer)
+    assert cam.shape == (1, 14, 14)
+    assert attribution.occlusion(model, photo, 112, 112, 0.5).maps.shape == (4, 224, 224)
+    assert not any(p.requires_grad for p in model.parameters())
+
+
+def test_images_from_zero_to_one_reach_the_network_normalized(untrained):
+    seen = []
+    door = pretrained.Normalized(torch.nn.Identity())
+    seen.append(door(torch.tensor(pretrained.MEAN).view(1, 3, 1, 1).expand(1, 3, 4, 4)))
+    assert seen[0].abs().max() < 1e-6
+    white = door(torch.ones(1, 3, 2, 2))[0, :, 0, 0]
+    expected = (1 - np.array(pretrained.MEAN)) / np.array(pretrained.DEVIATION)
+    assert white.tolist() == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def test_the_middle_square_of_a_photograph_is_cut_out():
+    photo = torch.zeros(100, 300, 3)
+    photo[:, 100:200, 1] = 1.0  # the middle third is green
+    cut = pretrained.square(photo, 50)
+    assert cut.shape == (3, 50, 50)
+    assert cut[1].min() > 0.99
+    assert cut[0].max() < 0.01
+    with pytest.raises(ValueError, match="color photograph"):
+        pretrained.square(torch.rand(3, 30, 40))
