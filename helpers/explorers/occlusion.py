@@ -11,29 +11,12 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from helpers.explorers.base import KeptExplorer
 from helpers.inside import attribution
-from helpers.inside.occlusion import cover
+from helpers.inside.occlusion import FILLS, cover, fill_of
 from helpers.network import running
 from helpers.plots.style import BAD, COLORS, GOOD, INK, as_array, colormap, figure, frame, limit
-
-FILLS = ("black", "gray", "white", "mean", "blur")
-
-
-def fill_of(name: str, image: Tensor) -> float | Tensor:
-    """What a mask is filled with: a gray value, or a blurred copy of the image ``(C, H, W)`` seen through the mask.
-
-    Raises:
-        ValueError: if there is no such fill.
-    """
-    if name == "blur":
-        return F.avg_pool2d(image[None], 7, stride=1, padding=3)[0]
-    values = {"black": 0.0, "gray": 0.5, "white": 1.0, "mean": float(image.mean())}
-    if name not in values:
-        raise ValueError(f"The fill is one of {', '.join(FILLS)}; got {name!r}.")
-    return values[name]
 
 
 class OcclusionExplorer(KeptExplorer):

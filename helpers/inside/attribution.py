@@ -14,6 +14,7 @@ and the gradient methods ``RuntimeError`` inside ``torch.inference_mode()``.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -23,10 +24,11 @@ from torch.nn import functional
 from helpers.inside.occlusion import Occlusion, occlusion
 from helpers.inside.relu_rules import refuse_functional_relu, relu_rule
 from helpers.inside.scores import Neuron, Target, as_target, need_gradients, score_gradient
-from helpers.network.hooks import Layer, record
+from helpers.network.hooks import Layer, map_layers, record
 from helpers.network.running import Images, as_images, evaluating, logits_of
 
 __all__ = [
+    "METHODS",
     "Completeness",
     "Occlusion",
     "completeness",
@@ -225,6 +227,42 @@ def grad_cam(model: nn.Module, x: Images, target: Target, layer: Layer) -> Tenso
 def upscale(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Maps ``(N, h, w)`` at the size ``(H, W)`` of the image, bilinear with ``align_corners=False``."""
     return functional.interpolate(maps[:, None], size=tuple(size), mode="bilinear", align_corners=False)[:, 0]
+
+
+def _grad_cam_map(model: nn.Module, x: Images, target: Target, layer: Layer | None = None) -> Tensor:
+    """:func:`grad_cam` at the size of the image, ``(N, 1, H, W)``; the last layer with feature maps for None."""
+    images = as_images(model, x)
+    maps = grad_cam(model, x, target, map_layers(model, images[:1])[-1] if layer is None else layer)
+    return upscale(maps, (images.shape[2], images.shape[3]))[:, None]
+
+
+def _occlusion_map(model: nn.Module, x: Images, target: Target) -> Tensor:
+    """:func:`occlusion` with a black mask of 7×7 at every pixel, ``(N, 1, H, W)``."""
+    images = as_images(model, x)
+    index = _fixed_target(model, images, target).tolist()
+    return _home(torch.stack([_occlusion(model, image)[[c]] for image, c in zip(images, index, strict=True)]), x)
+
+
+def _occlusion(model: nn.Module, image: Tensor) -> Tensor:
+    try:
+        return occlusion(model, image, 7, incremental=True).maps
+    except ValueError:  # the network is not a chain of layers
+        return occlusion(model, image, 7).maps
+
+
+#: The methods that can be compared side by side, by the names of the lessons: each takes (model, images (N, C, H, W),
+#: target) and returns signed maps (N, C or 1, H, W). Grad-CAM also takes ``layer=``. Samples and steps are as few as a
+#: live picture allows: 12 for SmoothGrad, 24 for integrated gradients.
+METHODS: Mapping[str, Callable[..., Tensor]] = {
+    "gradient": lambda model, x, target: saliency(model, x, target, signed=True),
+    "gradient × input": gradient_times_input,
+    "SmoothGrad": lambda model, x, target: smoothgrad(model, x, target, samples=12),
+    "integrated gradients": lambda model, x, target: integrated_gradients(model, x, target, steps=24),
+    "guided backpropagation": guided_backprop,
+    "deconvnet": deconvnet,
+    "Grad-CAM": _grad_cam_map,
+    "occlusion 7×7": _occlusion_map,
+}
 
 
 def _with_rule(rule: str, model: nn.Module, x: Images, target: Target, neuron: Neuron | None) -> Tensor:

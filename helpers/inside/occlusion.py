@@ -10,10 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from helpers.inside.occlusion_incremental import incremental_logits
 from helpers.network.device import keep_freed_memory
 from helpers.network.running import Images, as_images, evaluating, logits_of
+
+#: What :func:`fill_of` knows.
+FILLS = ("black", "gray", "white", "mean", "blur")
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def occlusion(
             image ``(C, H, W)`` to be seen through the window, such as a blurred copy of x.
         chunk: masked images that go through the network at once. It changes the time, not the result: a few dozen
             stay in the processor's cache, and the channels-last layout spares max pooling most of its work.
-        incremental: recompute only what each mask can reach (:mod:`helpers.inside.occlusion_incremental`): the same numbers in a
+        incremental: recompute only what each mask can reach: the same numbers in a
             fraction of the time, for networks that are one chain of convolutions, poolings and activations.
 
     Returns:
@@ -137,6 +141,20 @@ def occlusion(
     return Occlusion(*results, size=size, stride=stride)
 
 
+def fill_of(name: str, image: Tensor) -> float | Tensor:
+    """What a mask is filled with: a gray value, or a blurred copy of the image ``(C, H, W)`` seen through the mask.
+
+    Raises:
+        ValueError: if there is no such fill.
+    """
+    if name == "blur":
+        return functional.avg_pool2d(image[None], 7, stride=1, padding=3)[0]
+    values = {"black": 0.0, "gray": 0.5, "white": 1.0, "mean": float(image.mean())}
+    if name not in values:
+        raise ValueError(f"The fill is one of {', '.join(FILLS)}; got {name!r}.")
+    return values[name]
+
+
 def as_fill(value: float | Images, image: Tensor) -> Tensor:
     """The filling as an image of the shape of ``image``.
 
@@ -156,7 +174,7 @@ def as_fill(value: float | Images, image: Tensor) -> Tensor:
 
 def _changes(differs: Tensor, boxes: Tensor) -> Tensor:
     """For each box, is there a pixel in it at which the image differs from the filling? By a summed-area table."""
-    table = torch.nn.functional.pad(differs.long(), (1, 0, 1, 0)).cumsum(0).cumsum(1)
+    table = functional.pad(differs.long(), (1, 0, 1, 0)).cumsum(0).cumsum(1)
     top, left, bottom, right = boxes.unbind(1)
     return table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left] > 0
 

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from helpers.network.running import evaluating
+
 Layer = str | nn.Module
 Hook = Callable[..., object]
 
@@ -158,6 +160,20 @@ def activations(model: nn.Module, x: Tensor | np.ndarray, layers: Layer | Iterab
         if not calls:
             raise ValueError(f"The network did not use its layer {name} for this input.")
     return {name: store[name] for name in store.calls}
+
+
+def map_layers(model: nn.Module, x: Tensor | np.ndarray) -> list[str]:
+    """Dotted names of the layers that answer the batch ``x`` with feature maps ``(N, C, h, w)`` of more than one pixel.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    with evaluating(model), record(model, layer_names(model)) as store, torch.no_grad():
+        model(torch.as_tensor(x))
+    found = [name for name in store if store[name].ndim == 4 and store[name].shape[-1] > 1]
+    if not found:
+        raise ValueError("This network has no layer with feature maps: it is not a convolutional network.")
+    return found
 
 
 def _modules(model: nn.Module) -> dict[str, nn.Module]:
