@@ -16,6 +16,8 @@ TITLE = re.compile(r"^### Exercise (\d+): (.+)$")
 EFFORT = re.compile(r"^([★☆]{3}) · (\d+) min$")
 DETAILS = re.compile(r"\A<details>\n<summary>(Hint|Solution)</summary>\n\n(.+)\n\n</details>\s*\Z", re.DOTALL)
 ITEM = re.compile(r"^(?:[-*]|\d+\.) ")
+#: A reference to a lesson by its number, which the next renumbering would make untrue.
+TYPED_NUMBER = re.compile(r"\b[Ll]essons? \d+|^#+ \d\d\b|\bLESSON=\d|^# .*\b\d\d ·", re.MULTILINE)
 PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 

@@ -31,7 +31,7 @@ def picture(metadata=ALT):
 
 def exercise(number, stars):
     return [
-        markdown(f"### Exercise {number}: edges\n{stars} · 5 min\n\nMake a filter that answers to edges."),
+        markdown(f"### Exercise {number}: edges\n{stars} · 5 min\n\nMake a filter that responds to edges."),
         code(f'answer = ...\ncheck("edge_filters/edge-{number}", answer)', "exercise"),
         markdown(FOLD.format("Hint", "Signs.")),
         markdown(FOLD.format("Solution", f"```python\nanswer = {number}\n```\n\nBecause it is.")),
@@ -123,12 +123,12 @@ def stream(text, name="stdout"):
 
 
 SPOILED = {
-    "no title": ("opening", swap("# Edges", "# Edges", "# 02 · Edges")),
-    "wrong number": ("opening", swap("# 02", "# 02", "# 03")),
-    "no question": ("opening", swap("# 02", "?", ".")),
-    "two goals": ("opening", swap("# 02", "- read\n", "")),
-    "no time": ("opening", swap("# 02", "**Time:**", "Time:")),
-    "no basis": ("opening", swap("# 02", "**Builds on:**", "After")),
+    "no title": ("opening", swap("# Edges", "# Edges", "Edges")),
+    "a number in the title": ("opening", swap("# Edges", "# Edges", "# 02 · Edges")),
+    "no question": ("opening", swap("# Edges", "?", ".")),
+    "two goals": ("opening", swap("# Edges", "- read\n", "")),
+    "no time": ("opening", swap("# Edges", "**Time:**", "Time:")),
+    "no basis": ("opening", swap("# Edges", "**Builds on:**", "After")),
     "set-up assigns": ("set_up", swap("from helpers import plots", "plots.style()", "mnist = 1")),
     "set-up not first": ("set_up", lambda nb: nb.cells.insert(1, code("1"))),
     "long cell": ("code_style", swap("plots.show", "1))", "1))" + "\n1" * 25)),
@@ -146,7 +146,7 @@ SPOILED = {
     "no hint": ("exercises", drop("<details>\n<summary>Hint")),
     "unfolded solution": ("exercises", swap("<details>\n<summary>Solution", "<details>", "")),
     "two solutions": ("exercises", swap("<details>\n<summary>Solution", "Because", "```python\n1\n```\nBecause")),
-    "key of another lesson": ("keys", swap('predict("edge_filters/two")', "02/", "03/")),
+    "key of another lesson": ("keys", swap('predict("edge_filters/two")', "edge_filters/", "images/")),
     "key twice": ("keys", swap('predict("edge_filters/two")', "two", "one")),
     "no mistake": ("closing", swap("## A filter", "Common mistake", "Note")),
     "six lines": ("closing", swap("## Summary", "5. e", "5. e\n6. f")),
@@ -156,7 +156,12 @@ SPOILED = {
     "no tally": ("closing", drop("tally")),
     "level skipped": ("headings", swap("## A filter", "## A filter", "### A filter")),
     "exclamation": ("words", swap("## A filter", "look.", "look!")),
-    "dead link": ("words", swap("## Next", "Stride", "[Stride](03_stride.ipynb)")),
+    "link to a lesson that does not exist": ("words", swap("## Next", "**Stride**", "[Stride](03_stride.ipynb)")),
+    "typed number of a lesson": ("words", swap("## A filter", "look.", "look as in lessons 05 and 6.")),
+    "typed number in the notes": ("words", swap("Ask", "Great!", "Lesson 7 has the answer.")),
+    "typed number in code": ("words", swap("plots.show", "1", "'network of lesson 05'")),
+    "typed number before a title": ("words", swap("## A filter", "## A filter", "## 05 A filter")),
+    "exercise takes a name": ("own_names", swap("answer", "answer = ...", "training = answer = ...")),
     "picture without words": ("alternative_text", out(picture({}))),
     "html picture without words": (
         "alternative_text",
@@ -182,6 +187,10 @@ SPOILED = {
     "no notes": ("slides", drop("Ask")),
     "notes without a way out": ("slides", lambda nb: find(nb, "Ask").metadata.pop(maker.DECK)),
 }
+
+
+def test_every_rule_has_a_spoiled_lesson():
+    assert {rule for rule, _ in SPOILED.values()} == {rule.__name__ for rule in contract.RULES}
 
 
 def test_a_good_lesson_keeps_every_rule(good, broken_rules):

@@ -1,6 +1,7 @@
 """The notebook contract: what every lesson holds to, so that a reader who knows one lesson knows them all.
 
-A lesson is `notebooks/NN_name.ipynb`: its number stands in the file name only, its name everywhere else. Its outputs are stored by `make notebooks` only. In order:
+A lesson is `notebooks/NN_name.ipynb`: its number stands in the file name only, its name everywhere else, and text links
+it by its title. Its outputs are stored by `make notebooks` only. In order:
 
 1. Opening, all markdown: the H1 `# Title` (once), a picture or a question, `**What you will be able to do**`
    with 3 to 5 bullets, `**Time:** 20 minutes live · 45 minutes alone`, `**Builds on:** ...`.
@@ -9,10 +10,10 @@ A lesson is `notebooks/NN_name.ipynb`: its number stands in the file name only, 
 4. `predict("edge_filters/key")`, alone in its cell, at least twice.
 5. At least one cell that calls something imported from `helpers.explorers`.
 6. `## Exercises`, then 3 to 5 times, easy to hard: a markdown cell `### Exercise 1: title` with `★☆☆ · 5 min` below
-   it and the task; the stub, a code cell tagged `exercise` with `...` in it, ending in `check("edge_filters/key", answer)`
-   (or the next cell, tagged `check`, is that call alone); a folded hint; a folded solution with one python block,
-   which the tests run in place of the stub. `lessons.exercises` reads all this and says what is amiss. An
-   exercise gives no new value to a name that earlier cells need.
+   it and the task; the stub, a code cell tagged `exercise` with `...` in it, ending in
+   `check("edge_filters/key", answer)` (or the next cell, tagged `check`, is that call alone); a folded hint; a folded
+   solution with one python block, which the tests run in place of the stub. `lessons.exercises` reads all this and
+   says what is amiss. An exercise gives no new value to a name that earlier cells need.
 7. `> **Common mistake.**`, a block quote, anywhere. `## Summary` (five list items), `## Three questions to answer
    aloud` (three), `## Read more` (each item with a year), `## Next lesson`. The last code cell is `tally(...)`.
 
@@ -216,7 +217,8 @@ def words(lesson):
         for target in re.findall(r"\]\(([^)#\s]+)", text):
             if not re.match(r"[a-z]+:", target) and not (lesson.path.parent / target).exists():
                 yield f"cell {index} links to {target}, which does not exist: run `python -m tools.notebooks clean`"
-        if match := re.search(r"\b[Ll]essons? \d+", prose(text)):
+    for index, cell in enumerate(lesson.cells):
+        if match := lessons.TYPED_NUMBER.search(cell.source):
             yield f"cell {index} refers to {match.group()!r}: link the lesson by its title"
 
 
