@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import html
 import importlib
+import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
+
+from helpers.exercises import judge
+from helpers.exercises.judge import Blank, Wrong, call
+
+__all__ = ["Lesson", "Option", "Wrong", "call", "check", "lesson", "names", "predict", "tally"]
 
 Status = Literal["right", "wrong", "not attempted yet"]
 
@@ -61,10 +67,6 @@ class Question:
     key: str = ""
 
 
-class Wrong(Exception):
-    """Raised by a check to say what is wrong with an answer; its text is the hint."""
-
-
 @dataclass
 class Lesson:
     """The exercises and predictions of one lesson, collected by the file that bears its name."""
@@ -106,12 +108,18 @@ def lesson(name: str) -> Lesson:
     """
     if name not in names():
         raise ValueError(f"There is no lesson {name!r}: the lessons are {', '.join(names())}.")
-    return importlib.import_module(f"helpers.exercises.{name}").LESSON
+    return importlib.import_module(f"{__package__}.{name}").LESSON
 
 
 def names() -> list[str]:
     """The names of all lessons that ask something, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.name != "core")
+    files = {module.name for module in pkgutil.iter_modules(sys.modules[__package__].__path__)}
+    made = {
+        name.rpartition(".")[2]
+        for name, module in [*sys.modules.items()]
+        if name.startswith(f"{__package__}.") and hasattr(module, "LESSON")
+    }
+    return sorted((files | made) - {"cases", "core", "judge", "memory"})
 
 
 def _find(key: str, what: str) -> Any:
@@ -121,66 +129,40 @@ def _find(key: str, what: str) -> Any:
     return table[key]
 
 
-def is_blank(answer: Any) -> bool:
-    """Whether an answer is still the stub: ``...`` or ``None``, or a list, tuple or dict that still holds one."""
-    if isinstance(answer, dict):
-        answer = list(answer.values())
-    if getattr(getattr(answer, "dtype", None), "kind", "") == "O":  # np.array([..., ..., ...])
-        answer = list(answer.ravel())
-    if isinstance(answer, list | tuple):
-        return any(is_blank(part) for part in answer)
-    return answer is ... or answer is None
-
-
 def check(key: str, *answers: Any) -> Verdict:
     """Judge the answer to an exercise. It never raises over a student's code: a mistake is a verdict with a hint.
 
     Args:
-        key: the exercise, such as ``"edge_filters/diagonal-filter"``.
+        key: the exercise, such as ``"edge_filters/response"``.
         answers: what the exercise asks for: a function, an array, a number.
     """
-    judge = _find(key, "checks")
-    if any(is_blank(answer) for answer in answers):
-        verdict = Verdict("not attempted yet", "Replace the dots and run the cell again.", key)
-    else:
-        verdict = _judge(judge, key, answers)
-    _checked[key] = verdict.status
+    verdict = _judge(_find(key, "checks"), key, answers)
+    if _checked.get(key) != "right":
+        _checked[key] = verdict.status
     return verdict
 
 
-def _judge(judge: Callable[..., str], key: str, answers: tuple[Any, ...]) -> Verdict:
+def _judge(function: Callable[..., str], key: str, answers: tuple[Any, ...]) -> Verdict:
+    dots = Verdict("not attempted yet", "Replace the dots and run the cell again.", key)
+    if any(judge.holds(answer, ..., None) for answer in answers):
+        return dots
     try:
-        return Verdict("right", judge(*answers), key)
+        inspect.signature(function).bind(*answers)
+    except TypeError:
+        names = ", ".join(f"`{name}`" for name in inspect.signature(function).parameters)
+        return Verdict("wrong", f"This check needs {names} behind its name: put the cell's last line back.", key)
+    try:
+        with judge.apart():
+            return Verdict("right", function(*answers), key)
     except Blank:
-        return Verdict(
-            "not attempted yet", "The function still returns nothing: replace the dots and run the cell again.", key
-        )
+        return dots
     except Wrong as wrong:
         return Verdict("wrong", str(wrong), key)
-    except Exception as error:
-        said = str(error).strip().splitlines()
-        return Verdict(
-            "wrong", f"Your code stopped with {type(error).__name__}: {said[0] if said else 'no message'}", key
-        )
-
-
-class Blank(Exception):
-    """Raised by :func:`call` when the student's function is still the stub."""
-
-
-def call(function: Any, *arguments: Any) -> Any:
-    """Call a student's function inside a check; a stub that returns ``None`` or ``...`` counts as not attempted.
-
-    Raises:
-        Wrong: if it is not a function.
-        Blank: if it returns nothing.
-    """
-    if not callable(function):
-        raise Wrong("This should be a function: keep the line that begins with `def`.")
-    answer = function(*arguments)
-    if is_blank(answer):
-        raise Blank
-    return answer
+    except (Exception, SystemExit) as error:
+        try:
+            return Verdict("wrong", judge.explain(error, answers), key)
+        except Blank:
+            return dots
 
 
 def predict(key: str) -> Prediction:
