@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from helpers.inside.occlusion import as_fill
 from helpers.inside.scores import Target, as_target
 from helpers.network.hooks import Layer, find_layer
-from helpers.network.running import Images, as_images, evaluating, logits_of
+from helpers.network.running import Images, as_images, evaluating, logits_of, seeded
 
 
 def ink(x: Images, threshold: float = 0.0) -> Tensor:
@@ -122,15 +122,14 @@ def randomize(model: nn.Module, layers: Layer | Iterable[Layer], seed: int = 0) 
     Args:
         model: the trained network; it is not changed, nor is torch's global random state.
         layers: names or modules; a group such as ``"classifier"`` stands for everything in it.
-        seed: of the new weights.
+        seed: random seed of the new weights.
 
     Raises:
         ValueError: for a layer that does not exist, or has weights but no way to initialize them.
     """
     result = copy.deepcopy(model)
     chosen = [find_layer(model, layer)[0] for layer in ([layers] if isinstance(layers, (str, nn.Module)) else layers)]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         for name in chosen:
             for module in result.get_submodule(name).modules():
                 if any(True for _ in module.parameters(recurse=False)):

@@ -1,6 +1,7 @@
-"""Running a network: evaluation mode that is given back, checked images, logits, predictions and accuracy.
+"""Running a network: checked images, logits, predictions and accuracy, with everything left as it was.
 
-:func:`evaluating` is the one place in the project that changes a network's mode.
+Outside of training, :func:`evaluating` is the one place in the package that changes a network's mode, and
+:func:`seeded` the one that seeds torch's global generators. Both restore what they found.
 """
 
 from __future__ import annotations
@@ -29,6 +30,19 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, flag in flags:
             module.training = flag
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch's global generators for the block; afterwards the caller's random numbers go on where they were."""
+    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            torch.manual_seed(seed)
+            yield
+    finally:
+        if mps is not None:
+            torch.mps.set_rng_state(mps)
 
 
 def first_weight(model: nn.Module) -> Tensor:

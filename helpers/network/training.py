@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -16,47 +16,52 @@ from tqdm.auto import tqdm
 from helpers.data import Split
 from helpers.network.device import best_device, fast_bfloat16, keep_freed_memory
 from helpers.network.history import Diverged, Epoch, History
-from helpers.network.running import first_weight, predict, tensors_of
+from helpers.network.running import first_weight, predict, seeded, tensors_of
 
-Optimizer = str | Callable[[Iterator[nn.Parameter], float], torch.optim.Optimizer]
-Watcher = Callable[[History], None]
-
-
-def _shifted(images: Tensor, shift: int, generator: torch.Generator) -> Tensor:
-    """The whole batch moved by up to ``shift`` pixels each way; the (black) border that leaves returns opposite."""
-    dy, dx = torch.randint(-shift, shift + 1, (2,), generator=generator).tolist()
-    return images.roll((dy, dx), (2, 3))
+Watcher = Callable[[History], object]
 
 
-def _each_moved(images: Tensor, shift: int, flip: bool, generator: torch.Generator) -> Tensor:
-    """Every image moved by its own random number of pixels, black where it leaves, and mirrored or not."""
+def _augmented(images: Tensor, shift: int, each: bool, flip: bool, generator: torch.Generator) -> Tensor:
+    """A batch (N, C, H, W) at random shifted by up to ``shift`` pixels and, if ``flip``, mirrored image by image."""
     count, _, height, width = images.shape
     device = images.device
-    if shift:
+    if shift and each:  # black enters at the border
         windows = F.pad(images, (shift,) * 4).unfold(2, height, 1).unfold(3, width, 1)  # every place of the window
         down, right = torch.randint(0, 2 * shift + 1, (2, count), generator=generator).to(device)
         images = windows[torch.arange(count, device=device), :, down, right]
+    elif shift:  # one roll of the whole batch is faster; the (black) border that leaves returns on the opposite side
+        dy, dx = torch.randint(-shift, shift + 1, (2,), generator=generator).tolist()
+        images = images.roll((dy, dx), (2, 3))
     if flip:
         mirrored = torch.rand((count, 1, 1, 1), generator=generator).to(device) < 0.5
         images = torch.where(mirrored, images.flip(3), images)
     return images
 
 
-def _optimizer(kind: Optimizer, model: nn.Module, lr: float, momentum: float, decay: float) -> torch.optim.Optimizer:
-    if callable(kind):
-        return kind(model.parameters(), lr)
+def _optimizer(kind: str, model: nn.Module, lr: float, momentum: float, decay: float) -> torch.optim.Optimizer:
     if kind == "sgd":
         nesterov = momentum > 0
         return torch.optim.SGD(model.parameters(), lr, momentum, weight_decay=decay, nesterov=nesterov, fused=True)
-    if kind == "adam":
-        # A memory of about a hundred gradients instead of a thousand: short runs end half a percent higher.
-        return torch.optim.AdamW(model.parameters(), lr, betas=(0.9, 0.99), weight_decay=decay, fused=True)
-    raise ValueError(f"optimizer is 'sgd', 'adam' or a function (parameters, lr) -> optimizer; got {kind!r}.")
+    # Averages over about a hundred gradients instead of a thousand: short runs end half a percent higher.
+    return torch.optim.AdamW(model.parameters(), lr, betas=(0.9, 0.99), weight_decay=decay, fused=True)
 
 
-def _schedule(stepper: torch.optim.Optimizer, lr: float, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+def _schedule(optimizer: torch.optim.Optimizer, lr: float, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
     # PyTorch's schedule divides by the length of its two phases, which vanish when there are fewer than eight steps.
-    return torch.optim.lr_scheduler.OneCycleLR(stepper, lr, max(steps, 8), pct_start=0.25, cycle_momentum=False)
+    return torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, max(steps, 8), pct_start=0.25, cycle_momentum=False)
+
+
+def _one_step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor, smooth: float, half: bool
+) -> tuple[float, float]:
+    """One step on one batch; returns its loss and accuracy before the step."""
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
+        logits = model(images)
+        loss = F.cross_entropy(logits, labels, label_smoothing=smooth)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item(), (logits.argmax(1) == labels).float().mean().item()
 
 
 def _check(model: nn.Module, images: Tensor, labels: Tensor) -> None:
@@ -82,7 +87,7 @@ def fit(
     *,
     batch_size: int = 32,
     lr: float = 0.07,
-    optimizer: Optimizer = "sgd",
+    optimizer: str = "sgd",
     momentum: float = 0.9,
     weight_decay: float = 5e-4,
     one_cycle: bool = True,
@@ -96,31 +101,32 @@ def fit(
     bar: bool = True,
     watch: Watcher | Iterable[Watcher] | None = None,
 ) -> History:
-    """Train ``model`` in place and return what happened; the stop button ends it early and keeps all that was learned.
+    """Train ``model`` in place and return its history; the stop button ends it early and keeps what was learned.
 
-    The loop is the one that the training lesson writes out. What it adds, all switchable: the learning rate rises and falls once
-    (Smith, Super-Convergence, 2018), every batch is moved by a random pixel, and ``fast`` stores images with their
-    channels last and multiplies in bfloat16 where the processor has instructions for it (the weights stay float32).
+    The loop of the training lesson, plus what can be switched off: a learning rate that rises and falls once (Smith,
+    Super-Convergence, 2018), a random shift of each batch, and ``fast``, which stores images in the channels-last
+    layout and multiplies in bfloat16 where the device has instructions for it (the weights stay float32). The caller's
+    random numbers go on afterwards as if nothing had been trained.
 
     Args:
         model: any classifier that maps images (N, C, H, W) to logits (N, classes). Trained on ``device``; afterwards it
-            is back where it was, in evaluation mode.
+            is back on its own device, and all of it in evaluation mode.
         train: a split, or a pair (images, labels): float (N, C, H, W) in [0, 1] and int64 (N,).
         validation: measured after every epoch, never trained on.
         epochs: passes over the training set.
         batch_size: images per step.
         lr: learning rate; with ``one_cycle`` its highest value.
-        optimizer: ``"sgd"`` (Nesterov momentum), ``"adam"`` (AdamW with betas 0.9 and 0.99; wants lr ≈ 0.003, with
-            batches of 128 or more up to 0.02), or a function ``(parameters, lr) -> torch.optim.Optimizer``.
+        optimizer: ``"sgd"`` (Nesterov momentum) or ``"adam"`` (AdamW with betas 0.9 and 0.99; wants lr ≈ 0.003, with
+            batches of 128 or more up to 0.02).
         momentum: of SGD, in [0, 1).
-        weight_decay: pull of every weight toward zero.
-        one_cycle: let the learning rate rise for a quarter of the steps, then fall to zero; else it is constant.
-        shift: move every batch by up to so many pixels; 0 for none.
-        flip: mirror half of the batches left to right (clothes yes, digits no).
-        each: let every image draw its own shift and mirroring, instead of all those of a batch together.
-        smooth: label smoothing in [0, 1): the share of the target that is spread over all classes, so that the network
-            is not driven to certainty (Szegedy et al., 2016).
-        seed: of the order of the images and of dropout. The same seed repeats a run on the same computer.
+        weight_decay: strength of the pull of every weight toward zero.
+        one_cycle: learning-rate schedule: rise for a quarter of the steps, then fall to zero; else it is constant.
+        shift: largest random shift, in pixels; 0 for none.
+        each: draw the shift for each image, instead of once for the whole batch.
+        flip: mirror each image left to right with probability 1/2 (clothes yes, digits no).
+        smooth: label smoothing in [0, 1): the share of the target that is spread over all classes (Szegedy et al.,
+            2016).
+        seed: random seed for shuffling, augmentation and dropout. The same seed repeats a run on the same computer.
         device: ``"auto"`` (cuda, else mps, else cpu) or a device's name.
         fast: see above; ``False`` is the plain loop in float32.
         bar: show a progress bar.
@@ -128,13 +134,15 @@ def fit(
             method ``close``, if it has one); ``plots.LiveCurves()`` draws the history.
 
     Raises:
-        ValueError: if images, labels and network do not fit together.
+        ValueError: for a setting out of its range, or images, labels and network that do not fit together.
         Diverged: if the loss becomes infinite or NaN; names the likely cause.
     """
     if epochs < 1 or batch_size < 1 or lr <= 0:
         raise ValueError(f"epochs and batch_size must be at least 1 and lr above 0; got {epochs}, {batch_size}, {lr}.")
     if not 0 <= smooth < 1:
         raise ValueError(f"smooth is a share from 0 up to, but not including, 1; got {smooth}.")
+    if optimizer not in ("sgd", "adam"):
+        raise ValueError(f"optimizer is 'sgd' or 'adam'; got {optimizer!r}.")
     images, labels = tensors_of(train)
     home, form = first_weight(model).device, first_weight(model).dtype
     _check(model, images, labels)
@@ -143,54 +151,40 @@ def fit(
     keep_freed_memory()
     half = fast and fast_bfloat16(kind)
     layout = torch.channels_last if fast else torch.contiguous_format
-    model.to(device).to(memory_format=layout).train()
+    model.to(device).to(memory_format=layout)
     images, labels = images.to(device, form), labels.to(device)
     watchers = [] if watch is None else [watch] if callable(watch) else list(watch)
 
-    torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    stepper = _optimizer(optimizer, model, lr, momentum, weight_decay)
+    descent = _optimizer(optimizer, model, lr, momentum, weight_decay)
     per_epoch = math.ceil(len(images) / batch_size)
     history = History(per_epoch * epochs, steps_per_epoch=per_epoch, device=kind)
     history.precision = "bfloat16" if half else "float32"
-    rates = _schedule(stepper, lr, history.total_steps) if one_cycle else None
+    rates = _schedule(descent, lr, history.total_steps) if one_cycle else None
     progress = tqdm(total=history.total_steps, unit="step", disable=not bar, leave=False, desc="training")
     started, first = time.perf_counter(), 0
     try:
-        for epoch in range(epochs):
-            started, first = time.perf_counter(), len(history.losses)
-            order = torch.randperm(len(images), generator=generator).to(device)
-            for rows in order.split(batch_size):
-                batch = images[rows]
-                if each:
-                    batch = _each_moved(batch, shift, flip, generator)
-                elif shift:
-                    batch = _shifted(batch, shift, generator)
-                if flip and not each and torch.rand((), generator=generator) < 0.5:
-                    batch = batch.flip(3)
-                batch = batch.contiguous(memory_format=layout)
-                with torch.autocast(kind, torch.bfloat16, enabled=half):
-                    logits = model(batch)
-                    loss = F.cross_entropy(logits, labels[rows], label_smoothing=smooth)
-                stepper.zero_grad()
-                loss.backward()
-                stepper.step()
-                if rates is not None:
-                    rates.step()
-                history.losses.append(loss.item())
-                history.accuracies.append((logits.argmax(1) == labels[rows]).float().mean().item())
-                if not math.isfinite(history.losses[-1]):
-                    raise Diverged(_diagnosis(images, history, lr), history)
-                progress.update()
-                if len(history.losses) % 20 == 0:
-                    progress.set_postfix_str(
-                        f"epoch {epoch + 1}/{epochs}, loss {history.losses[-1]:.3f}", refresh=False
-                    )
-                for watcher in watchers:
-                    watcher(history)
-            seconds = time.perf_counter() - started
-            history.epochs.append(_epoch(model, history, first, validation, seconds))
-            model.train()
+        with seeded(seed):
+            for epoch in range(epochs):
+                model.train()
+                started, first = time.perf_counter(), len(history.losses)
+                order = torch.randperm(len(images), generator=generator).to(device)
+                for rows in order.split(batch_size):
+                    batch = _augmented(images[rows], shift, each, flip, generator).contiguous(memory_format=layout)
+                    loss, right = _one_step(model, descent, batch, labels[rows], smooth, half)
+                    if rates is not None:
+                        rates.step()
+                    history.losses.append(loss)
+                    history.accuracies.append(right)
+                    if not math.isfinite(loss):
+                        raise Diverged(_diagnosis(images, history, lr), history)
+                    progress.update()
+                    if len(history.losses) % 20 == 0:
+                        progress.set_postfix_str(f"epoch {epoch + 1}/{epochs}, loss {loss:.3f}", refresh=False)
+                    for watcher in watchers:
+                        watcher(history)
+                seconds = time.perf_counter() - started
+                history.epochs.append(_epoch(model, history, first, validation, seconds))
     except KeyboardInterrupt:
         history.interrupted = True
         if len(history.losses) > first:
@@ -198,7 +192,7 @@ def fit(
     finally:
         progress.close()
         model.to(home).to(memory_format=torch.contiguous_format).eval()
-        stepper.zero_grad()
+        descent.zero_grad()
         for watcher in watchers:
             with contextlib.suppress(KeyboardInterrupt):
                 getattr(watcher, "close", watcher)(history)
