@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_LIVE = "application/vnd.jupyter.widget-view+json"
+from helpers.display import WIDGET_VIEW
 
 
 def keep_pictures(model: dict[str, Any], **_: Any) -> None:
@@ -23,6 +23,6 @@ def keep_pictures(model: dict[str, Any], **_: Any) -> None:
     for cell in content.get("cells", []):
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if _LIVE in data and ("image/png" in data or "text/html" in data):
-                del data[_LIVE]
-                output.get("metadata", {}).pop(_LIVE, None)
+            if WIDGET_VIEW in data and ("image/png" in data or "text/html" in data):
+                del data[WIDGET_VIEW]
+                output.get("metadata", {}).pop(WIDGET_VIEW, None)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from helpers.display import box, plain, rich, with_widget
 from helpers.exercises import judge
 from helpers.exercises.judge import Blank, Wrong, call
 
@@ -225,13 +226,7 @@ class Prediction:
         return widgets.VBox([text, widgets.HBox(buttons, layout=row), answer]).add_class("prediction")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        data = {"text/plain": repr(self), "text/html": self._repr_html_()}
-        live = self._widget()._repr_mimebundle_()
-        live = live[0] if isinstance(live, tuple) else live
-        view = "application/vnd.jupyter.widget-view+json"
-        if live and view in live:
-            data[view] = live[view]
-        return data
+        return with_widget({"text/plain": repr(self), "text/html": self._repr_html_()}, self._widget())
 
 
 @dataclass(frozen=True)
@@ -261,22 +256,3 @@ class Tally:
 def tally(name: str) -> Tally:
     """The tally of a lesson, ``"edge_filters"``: run the cell again after you have answered more."""
     return Tally(lesson(name))
-
-
-def rich(text: str) -> str:
-    """Text as HTML, with ``code`` between backticks set in a fixed-width font."""
-    parts = html.escape(text, quote=False).split("`")
-    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
-
-
-def plain(text: str) -> str:
-    """Text without backticks, for places that cannot show code."""
-    return text.replace("`", "")
-
-
-def box(color: str, content: str) -> str:
-    """A line of HTML with a colored edge, legible on light and dark pages."""
-    style = (
-        f"border-left:4px solid {color};padding:6px 12px;margin:4px 0;background:rgba(127,127,127,.08);max-width:60em"
-    )
-    return f'<div style="{style}">{content}</div>'

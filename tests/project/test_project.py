@@ -21,7 +21,7 @@ CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 # Who may import whom: the rooms of helpers, in the order of the series.
 ALLOWED = {
     "display": set(),
-    "saving": set(),
+    "saving": {"display"},
     "filters": set(),
     "data": {"display"},
     "network": {"data"},
