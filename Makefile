@@ -10,7 +10,7 @@ SHELL := /bin/sh
 
 PY := .venv/bin/python
 CANDIDATES := python3.13 python3.12 python3.11 python3 python
-FIRST := notebooks/00_start_here.ipynb
+FIRST := $(wildcard notebooks/*_start_here.ipynb)
 # One thread per process: the workers share the cores, and the numbers do not depend on how many there are.
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest
 # Says so and carries on when the data cannot be fetched: every lesson also runs on the offline stand-in.
@@ -57,7 +57,7 @@ data: setup ## fetch MNIST and FashionMNIST ahead of a class
 	@$(PY) -m helpers.data --strict
 
 checkpoints: setup ## train the reference networks again
-	@$(PY) tools/checkpoints.py
+	@$(PY) -m tools.checkpoints
 
 slides: setup ## present a lesson as slides with a live kernel (LESSON=occlusion)
 	@$(FETCH)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -343,7 +343,7 @@ class Notebook:
         """The addresses of the pictures of a tool; every new picture has a new one."""
         return tool.element.evaluate("box => lesson.sources(box)")
 
-    def changes(self, tool: Tool, action, patience: float = 5.0) -> bool:
+    def changes(self, tool: Tool, action: Callable[[], object], patience: float = 5.0) -> bool:
         """Do something and tell whether other pixels appear in the tool before patience runs out."""
         before = self.pixels(tool)
         action()
@@ -406,7 +406,7 @@ def _usable(element: ElementHandle | None) -> bool:
     return bool(element and element.is_visible() and not element.query_selector(":disabled, [disabled]"))
 
 
-def moves(control: ElementHandle) -> Iterator[tuple]:
+def moves(control: ElementHandle) -> Iterator[tuple[Callable[[], object], Callable[[], object]]]:
     """Yield (do, undo) pairs: the ways in which a person could move this control, most natural first.
 
     Raises ValueError for a kind of control that no way is known for: teach it here.

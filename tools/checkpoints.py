@@ -1,10 +1,8 @@
-"""Train the reference networks and store them with their cards: ``make checkpoints`` (ten minutes on two quiet cores).
+"""Train the reference networks and store them with their cards: ``make checkpoints`` (ten minutes on two cores).
 
-A card says what the network was trained on, how, and how good it is; ``training.load_checkpoint`` checks the weights
-against it. Only the real data sets count: on the offline stand-in nothing is stored.
+A card says what the network was trained on, how, and how good it is; ``helpers.network.checkpoints.load`` checks the
+weights against it. Only the real data sets count: on the offline stand-in nothing is stored.
 """
-
-from __future__ import annotations
 
 import sys
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import torch
 
 from helpers import data
-from helpers.data.download import SETS
+from helpers.data.raw import SETS
 from helpers.network import checkpoints, running, training
 from helpers.network.models import ConvNet
 
@@ -57,7 +55,17 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 
 def make(name: str) -> float:
-    """Train one reference network, store it if it is good enough, and return its test accuracy in [0, 1]."""
+    """Train one reference network and store it if it is good enough.
+
+    Args:
+        name: A key of ``RECIPES``.
+
+    Returns:
+        Its test accuracy, in [0, 1].
+
+    Raises:
+        SystemExit: if the real data is not here, or the accuracy is below the recipe's ``least``.
+    """
     recipe = RECIPES[name]
     images = data.load(name)
     if not images.real:
@@ -76,21 +84,26 @@ def make(name: str) -> float:
         )
     card = {
         "data set": name,
-        "md5 of its files": {file: md5 for file, (_, md5) in SETS[name].files.items()},
+        "md5 of its files": {file: md5 for file, (_, md5, _) in SETS[name].files.items()},
         "test accuracy": round(accuracy, 4),
         "training": recipe["fit"],
         **({"then": recipe["then"]} if "then" in recipe else {}),
         "precision": history.precision,
         "seed": recipe["seed"],
-        "command": f"python tools/checkpoints.py {name}",
+        "command": f"python -m tools.checkpoints {name}",
     }
     checkpoints.save(model, name, card)
     return accuracy
 
 
+def main() -> None:
+    """Read the command line: names of recipes, or nothing for all of them."""
+    names = sys.argv[1:] or list(RECIPES)
+    if unknown := sorted(set(names) - set(RECIPES)):
+        sys.exit(f"There is no recipe for {', '.join(unknown)}: choose from {', '.join(RECIPES)}.")
+    for name in names:
+        print(f"{name}: test accuracy {make(name):.2%}, stored in data/checkpoints/{name}.pt")
+
+
 if __name__ == "__main__":
-    unknown = set(sys.argv[1:]) - set(RECIPES)
-    if unknown:
-        sys.exit(f"There is no recipe for {', '.join(sorted(unknown))}: choose from {', '.join(RECIPES)}.")
-    for chosen in sys.argv[1:] or RECIPES:
-        print(f"{chosen}: test accuracy {make(chosen):.2%}, stored in data/checkpoints/{chosen}.pt")
+    main()

@@ -3,14 +3,11 @@
 Each is named by a lesson and the first words of its alternative text, so a picture can only change with its lesson.
 """
 
-from __future__ import annotations
-
 import base64
 import sys
 
-import nbformat
-
 from tools import ROOT
+from tools.lessons import Lesson, Refusal, chosen
 
 FOLDER = ROOT / "docs" / "pictures"
 
@@ -24,20 +21,19 @@ PICTURES: dict[str, tuple[str, str]] = {
 }
 
 
-def stored(lesson: str, words: str) -> bytes:
-    """The first stored PNG of a lesson whose alternative text begins with these words.
+def stored(name: str, words: str) -> bytes:
+    """Return the first stored PNG of a lesson whose alternative text begins with these words.
 
     Raises:
-        LookupError: if the lesson or the picture is not there.
+        Refusal: if the lesson or the picture is not there.
     """
-    for path in sorted((ROOT / "notebooks").glob(f"[0-9][0-9]_{lesson}.ipynb")):
-        for cell in nbformat.read(path, as_version=4).cells:
-            for output in cell.get("outputs", []):
-                about = output.get("metadata", {}).get("image/png", {})
-                if isinstance(about, dict) and about.get("alt", "").startswith(words):
-                    return base64.b64decode(output["data"]["image/png"])
-    raise LookupError(
-        f"The lesson {lesson} stores no picture that begins with {words!r}: run `make notebooks LESSON={lesson}`."
+    for path in chosen([name]):
+        for _, output in Lesson(path).outputs:
+            about = output.get("metadata", {}).get("image/png", {})
+            if isinstance(about, dict) and about.get("alt", "").startswith(words):
+                return base64.b64decode(output.data["image/png"])
+    raise Refusal(
+        f"The lesson {name} stores no picture that begins with {words!r}: run `make notebooks LESSON={name}`."
     )
 
 
@@ -53,5 +49,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except LookupError as error:
-        sys.exit(str(error))
+    except Refusal as refusal:
+        sys.exit(str(refusal))

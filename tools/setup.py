@@ -1,7 +1,8 @@
 """Build .venv, or say in one sentence what to do instead.
 
-Run by the Makefile with whatever Python the machine has, so this file uses the standard library only and syntax that
-even Python 2.7 and 3.6 can read: a Python that is too old must get as far as the sentence that says so.
+Run by the Makefile with whatever Python the machine has, so this file imports the standard library only (not even
+`tools`) and uses syntax that Python 2.7 and 3.6 can read: a Python that is too old must get as far as the sentence that
+says so. `--settings` only copies Jupyter's settings into the running environment (postBuild does that on Binder).
 
 The stamp `.venv/setup.json` holds a fingerprint of everything the environment is made from. When it matches, there is
 nothing to do; when an installation was interrupted it holds none, and the next call takes the installation up again.
@@ -17,12 +18,12 @@ import sys
 
 OLDEST = (3, 11)
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-INPUTS = ("pyproject.toml", "constraints.txt", "jupyter/overrides.json", "jupyter/server.json", "tools/setup.py")
-# Files of jupyter/ and where Jupyter reads them, below .venv.
+# Files of this project and where Jupyter reads them, below the folder of an environment.
 SETTINGS = {
-    "overrides.json": "share/jupyter/lab/settings/overrides.json",
-    "server.json": "etc/jupyter/jupyter_config.json",
+    "jupyter/overrides.json": "share/jupyter/lab/settings/overrides.json",
+    "jupyter/server.json": "etc/jupyter/jupyter_config.json",
 }
+INPUTS = ("pyproject.toml", "constraints.txt", "tools/setup.py") + tuple(sorted(SETTINGS))  # noqa: RUF005
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 # Free space to ask for: on Linux the environment takes 6.3 GB, of which 4.6 GB serve NVIDIA cards only, and pip needs
 # room of its own while it installs.
@@ -157,6 +158,13 @@ def answers(python, code):
         return False
 
 
+def copy_settings(root, prefix):
+    """Give the JupyterLab of an environment the project's settings: no news, pictures of tools kept on saving."""
+    for name, place in SETTINGS.items():
+        os.makedirs(os.path.dirname(os.path.join(prefix, place)), exist_ok=True)
+        shutil.copyfile(os.path.join(root, name), os.path.join(prefix, place))
+
+
 def setup(root, torch):
     """Bring .venv up to date. `torch` is "cpu", "default" or "" for whatever was chosen before."""
     venv = os.path.join(root, ".venv")
@@ -185,9 +193,7 @@ def setup(root, torch):
         install += ["--extra-index-url", CPU_INDEX]
     install += ["-e", ".[test]"]
     run(install, log)
-    for name, place in SETTINGS.items():
-        os.makedirs(os.path.dirname(os.path.join(venv, place)), exist_ok=True)
-        shutil.copyfile(os.path.join(root, "jupyter", name), os.path.join(venv, place))
+    copy_settings(root, venv)
     write_stamp(venv, torch, wanted)
 
 
@@ -195,9 +201,13 @@ def main():
     """Read the command line; answer every foreseen failure with a sentence and exit status 1."""
     parser = argparse.ArgumentParser(description="Build .venv for the lessons.")
     parser.add_argument("--torch", default="", help="cpu, default, or nothing to keep the earlier choice")
+    parser.add_argument("--settings", action="store_true", help="only copy Jupyter's settings into this environment")
     options = parser.parse_args()
     try:
-        setup(ROOT, options.torch)
+        if options.settings:
+            copy_settings(ROOT, sys.prefix)
+        else:
+            setup(ROOT, options.torch)
     except Stop as stop:
         sys.exit(str(stop))
     except OSError as error:

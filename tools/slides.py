@@ -1,4 +1,4 @@
-"""Present a lesson as slides, in JupyterLab with its kernel: `python -m tools.slides occlusion` (make slides LESSON=occlusion).
+"""Present a lesson as slides, in JupyterLab with its kernel: `make slides LESSON=occlusion`.
 
 JupyterLab opens the lesson with the deck of jupyterlab-slideshow already running. It uses settings and a workspace of
 its own, inside .venv, so that presenting does not change how the next `make lab` looks. In the deck: the arrow keys

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tools import ROOT, pictures
+from tools.lessons import Refusal
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 LINKS = re.findall(r"!?\[([^\]]*)\]\(([^)]+)\)", TEXT)
@@ -27,5 +28,7 @@ def test_every_lesson_is_in_the_table():
 
 
 def test_a_picture_that_no_lesson_stores_is_named():
-    with pytest.raises(LookupError, match="LESSON=edge_filters"):
+    with pytest.raises(Refusal, match="LESSON=edge_filters"):
         pictures.stored("edge_filters", "A picture that was never drawn")
+    with pytest.raises(Refusal, match="no lesson 'edges'"):
+        pictures.stored("edges", "Kernel playground")

@@ -25,10 +25,10 @@ def project(tmp_path):
     return copy
 
 
-def set_up(project, before="", torch="", **environment):
+def set_up(project, before="", torch="", arguments=(), **environment):
     """Run tools/setup.py with something prepared in its interpreter; return its exit status and what it said."""
     code = (
-        f"import runpy, sys\n{before}\nsys.argv = ['setup.py', '--torch', {torch!r}]\n"
+        f"import runpy, sys\n{before}\nsys.argv = {['setup.py', '--torch', torch, *arguments]}\n"
         "runpy.run_path('tools/setup.py', run_name='__main__')"
     )
     done = subprocess.run(
@@ -196,3 +196,16 @@ def test_the_cpu_build_comes_from_the_index_of_pytorch(project, monkeypatch):
     hook = json.loads((venv / "etc/jupyter/jupyter_config.json").read_text())
     assert hook["ContentsManager"]["pre_save_hook"] == "helpers.saving.keep_pictures"
     assert settings["@jupyterlab/apputils-extension:notification"] == {"fetchNews": "false", "checkForUpdates": False}
+
+
+def test_binder_gets_the_settings_that_setup_copies(project):
+    """postBuild names no file of its own: one table in tools/setup.py says which settings go where."""
+    status, said = set_up(project, f"sys.prefix = {str(project / 'binder')!r}", arguments=["--settings"])
+    assert (status, said) == (0, "")
+    for name, place in {
+        "overrides.json": "share/jupyter/lab/settings/overrides.json",
+        "server.json": "etc/jupyter/jupyter_config.json",
+    }.items():
+        assert (project / "binder" / place).read_bytes() == (ROOT / "jupyter" / name).read_bytes()
+    assert not (project / ".venv").exists()
+    assert (ROOT / "postBuild").read_text().splitlines()[-1] == "python tools/setup.py --settings"

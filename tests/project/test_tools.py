@@ -9,7 +9,7 @@ import sys
 import nbformat
 import pytest
 
-from tools import ROOT, nbval_real_data, notebooks, pages, slides
+from tools import ROOT, lessons, nbval_real_data, notebooks, pages, slides
 
 WIDGET = {notebooks.WIDGET_VIEW: {"model_id": "ab12", "version_major": 2, "version_minor": 0}}
 
@@ -103,16 +103,28 @@ def test_outputs_of_the_stand_in_are_refused(monkeypatch):
         real = False
 
     monkeypatch.setattr(data, "load", lambda name: StandIn)
-    with pytest.raises(notebooks.Refusal, match="mnist is not here: run `make data` first"):
+    with pytest.raises(lessons.Refusal, match="mnist is not here: run `make data` first"):
         notebooks.run([])
 
 
 def test_an_unknown_lesson_is_answered_with_a_sentence():
     done = subprocess.run(
-        [sys.executable, "-m", "tools.notebooks", "clean", "77"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "tools.notebooks", "clean", "mistletoe"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("There is no lesson 77")
+    assert done.stderr.startswith("There is no lesson 'mistletoe': choose among start_here, images")
+
+
+def test_links_follow_a_lesson_whose_file_has_another_number(monkeypatch):
+    paths = [lessons.NOTEBOOKS / name for name in ("05_images.ipynb", "31_occlusion.ipynb")]
+    monkeypatch.setattr(lessons, "notebooks", lambda: paths)
+    text = "[Images](notebooks/01_images.ipynb), [Occlusion](09_occlusion.ipynb#masks), [Edges](02_edge_filters.ipynb)"
+    made = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell("open('01_images.ipynb')")]
+    )
+    notebooks.clean(made)
+    assert made.cells[0].source == text.replace("01_images", "05_images").replace("09_occlusion", "31_occlusion")
+    assert made.cells[1].source == "open('01_images.ipynb')", "code stays as it is: its outputs are made from it"
 
 
 @pytest.mark.parametrize(("real", "failures"), [(True, 1), (False, 0)])
@@ -170,14 +182,14 @@ def test_slides_open_with_the_deck_running_every_time(tmp_path):
 def test_a_page_has_the_words_of_every_picture_and_no_presenter_notes(tmp_path):
     made = notebook("show()", outputs=[display({"image/png": "aGk="}, **{"image/png": {"alt": 'Edges of a "3"'}})])
     (tmp_path / "a.png").write_bytes(b"picture")
-    first = nbformat.v4.new_markdown_cell("# 02 · Edges\n\nWhere is *it*? See [01](01_x.ipynb) ![dot](a.png)")
+    first = nbformat.v4.new_markdown_cell("# Edges\n\nWhere is *it*? See [X](01_x.ipynb) ![dot](a.png)")
     notes = nbformat.v4.new_markdown_cell("Ask them", metadata={"slideshow": {"slide_type": "notes"}})
     fold = nbformat.v4.new_markdown_cell("<details>\n<summary>Hint</summary>\n\nLook **left**\n\n</details>")
     made.cells = [first, notes, *made.cells, fold]
     path = tmp_path / "02_edges.ipynb"
     nbformat.write(made, path)
     body, title, goal = pages.page(path, None, tmp_path / "03_stride.ipynb")
-    assert (title, goal[:12]) == ("02 · Edges", "Where is it?")
+    assert (title, goal[:12]) == ("Edges", "Where is it?")
     assert re.search(r"<img alt='Edges of a \"3\"'", body)
     assert "Ask them" not in body
     assert 'href="01_x.html"' in body
