@@ -22,7 +22,7 @@ from typing import Literal
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from helpers import data
+from helpers import data, display
 from helpers.data import download
 
 Mark = Literal["ok", "note", "mend"]
@@ -75,7 +75,7 @@ class Report:
             sign, color = _MARKS[line.mark]
             edge = f"border-left:4px solid {color};padding-left:10px"
             name = f'<th scope="row" style="{cell};{edge};white-space:nowrap">{sign} {html.escape(line.name)}</th>'
-            rows.append(f'<tr style="background:none">{name}<td style="{cell}">{_code(line.said)}</td></tr>')
+            rows.append(f'<tr style="background:none">{name}<td style="{cell}">{display.rich(line.said)}</td></tr>')
         table = f'<table style="margin:0;border-collapse:collapse">{"".join(rows)}</table>'
         return f'{table}<p style="margin:8px 0"><b>{html.escape(self.verdict)}</b></p>'
 
@@ -95,11 +95,6 @@ def _ask(name: str, question: Callable[[], tuple[Mark, str]]) -> Line:
             .replace(str(Path.home()), "~")
         )
         return Line(name, "mend", f"This stopped with {type(error).__name__}: {said}. Run `make lab` to install again.")
-
-
-def _code(text: str) -> str:
-    parts = html.escape(text, quote=False).split("`")
-    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
 
 
 def _project() -> dict:
@@ -203,8 +198,8 @@ def training_step() -> tuple[Mark, str]:
     wait = next((text for end, text in _WAITS if epoch < end), None)
     if wait is None:
         return "note", (
-            f"One training step takes {step} s: an epoch of training would take more than ten minutes. Close other programs, or "
-            'load the finished network with `training.load_checkpoint("mnist")`.'
+            f"One training step takes {step} s: an epoch of training would take more than ten minutes. Close other "
+            'programs, or load the finished network with `training.load_checkpoint("mnist")`.'
         )
     return "ok", f"One training step takes {step} s: all 60,000 training images take {wait}."
 
