@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from torchvision import datasets, transforms
 
 from helpers import data
+from helpers.data import download
 from helpers.network import device, running, training
 from helpers.network.models import ConvNet
 
@@ -116,13 +117,13 @@ def plain(rung, digits, samples, seed, most, target):
     rates = None
     if rung.optimizer == "one cycle":  # its length is decided beforehand: first one epoch, then two, three...
         return cycles(rung, digits, model, seed, most, target)
-    stepper = torch.optim.Adadelta(model.parameters(), lr=1.0)
-    rates = torch.optim.lr_scheduler.StepLR(stepper, step_size=1, gamma=0.7)
+    optimizer = torch.optim.Adadelta(model.parameters(), lr=1.0)
+    rates = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.7)
     seconds, steps, spent = 0.0, 0, 0
     while spent < most:
         model.train()
         started = time.perf_counter()
-        steps += one_epoch(rung, model, stepper, batches(rung, digits, samples, generator))
+        steps += one_epoch(rung, model, optimizer, batches(rung, digits, samples, generator))
         rates.step()
         seconds, spent = seconds + time.perf_counter() - started, spent + 1
         if (right := tested(rung, model, digits)) >= target:
@@ -130,14 +131,14 @@ def plain(rung, digits, samples, seed, most, target):
     return seconds, spent, right, steps
 
 
-def one_epoch(rung, model, stepper, pairs, after=None):
+def one_epoch(rung, model, optimizer, pairs, after=None):
     steps = 0
     for images, labels in pairs:
         with torch.autocast("cpu", torch.bfloat16, enabled=rung.half):
             loss = F.cross_entropy(model(images.contiguous(memory_format=rung.layout)), labels)
-        stepper.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        stepper.step()
+        optimizer.step()
         if after is not None:
             after.step()
         steps += 1
@@ -152,12 +153,12 @@ def cycles(rung, digits, model, seed, most, target):
         model.load_state_dict(start)
         generator = torch.Generator().manual_seed(seed)
         total = max(8, epochs * math.ceil(len(digits.train) / rung.batch))
-        stepper = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
-        rates = torch.optim.lr_scheduler.OneCycleLR(stepper, 0.1, total, pct_start=0.25, cycle_momentum=False)
+        optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
+        rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total, pct_start=0.25, cycle_momentum=False)
         model.train()
         started = time.perf_counter()
         for _ in range(epochs):
-            steps += one_epoch(rung, model, stepper, batches(rung, digits, None, generator), rates)
+            steps += one_epoch(rung, model, optimizer, batches(rung, digits, None, generator), rates)
         seconds += time.perf_counter() - started
         if (right := tested(rung, model, digits)) >= target:
             break
@@ -206,7 +207,7 @@ def machine():
 def textbook_samples(count):
     """MNIST as a torchvision data set: bytes to PIL image to tensor to normalized tensor, one image at a time."""
     change = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
-    samples = datasets.MNIST(data.fetch("mnist").parents[1], train=True, transform=change)
+    samples = datasets.MNIST(download.find("mnist").root, train=True, transform=change)
     return torch.utils.data.Subset(samples, range(count)) if count < len(samples) else samples
 
 

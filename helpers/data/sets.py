@@ -1,19 +1,18 @@
 """Images to learn from: ``load("mnist")``, ``load("fashion")`` and a few color photographs, as NumPy arrays.
 
-A pixel is a float in [0, 1], white ink on black. Nothing is normalized, and torch is imported only to download.
-``python -m helpers.data`` (``make data``) fetches both sets ahead of a class.
+A pixel is a float in [0, 1], white ink on black. Nothing is normalized, and torch is imported only when tensors are
+asked for (``torch()``, :func:`as_tensor`).
 """
 
-import html
 import importlib.util
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
-from helpers.data import download
+from helpers import display
+from helpers.data import download, raw
 
 if TYPE_CHECKING:
     import torch
@@ -125,7 +124,7 @@ def load(name: str) -> Dataset:
 
     1. the folder named by the environment variable CNN_DATA (a torchvision root; it is only ever read),
     2. the project's ``data/`` folder, or the user's cache where that cannot be written,
-    3. the network, through torchvision (CNN_OFFLINE=1 skips this),
+    3. the network (CNN_OFFLINE=1 skips this),
     4. the offline stand-in, with a notice.
 
     Every file is checked against its published size and MD5 on each call: a broken one is removed from ``data/`` and
@@ -137,31 +136,28 @@ def load(name: str) -> Dataset:
     carry the tag ``nbval-check-output``: what it shows depends, rightly, on the machine.
     """
     _known(name)
-    arrays, _, notes = download.find(name)
-    if arrays is None:
+    found = download.find(name)
+    if found.arrays is None:
         from helpers.data import standin
 
         made = {"mnist": standin.digits, "fashion": standin.garments}[name]()
         train, test = (Split(_floats(images), labels.astype(np.int64)) for images, labels in made)
         dataset = Dataset(name, train, test, CLASSES[name], _STAND_IN[name], real=False)
-        _notice(
+        display.notice(
             f"NOT THE REAL DATA: {_STAND_IN[name]}",
             [
-                *notes,
+                *found.notes,
                 f"You have {len(train):,} training and {len(test):,} test images in their place.",
                 "Every lesson runs on them, but accuracies and pictures will differ from the text.",
                 "For the real images: connect to the network, run `make data`, restart the kernel.",
             ],
         )
         return dataset
-    if notes:
-        _notice(f"A word about where {download.SETS[name].folder} came from", notes)
+    if found.notes:
+        display.notice(f"A word about where {raw.SETS[name].folder} came from", found.notes)
     train, test = (
-        Split(_floats(arrays[images]), arrays[labels].astype(np.int64))
-        for images, labels in (
-            (download.TRAIN_IMAGES, download.TRAIN_LABELS),
-            (download.TEST_IMAGES, download.TEST_LABELS),
-        )
+        Split(_floats(found.arrays[images]), found.arrays[labels].astype(np.int64))
+        for images, labels in ((raw.TRAIN_IMAGES, raw.TRAIN_LABELS), (raw.TEST_IMAGES, raw.TEST_LABELS))
     )
     return Dataset(name, train, test, CLASSES[name], _REAL[name], real=True)
 
@@ -178,23 +174,12 @@ def photo(name: str) -> np.ndarray:
 
     package, file = _PHOTO_FILES[name]
     spec = importlib.util.find_spec(package)  # finds the folder without importing a heavy library
-    path = Path(spec.submodule_search_locations[0], file) if spec else Path(package, file)
+    folders = (spec and spec.submodule_search_locations) or [package]
+    path = Path(folders[0], file)
     if not path.is_file():
         raise FileNotFoundError(f"The photograph {name!r} belongs to {package}: run `make lab` to install it again.")
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"), dtype=np.float32) / np.float32(255)
-
-
-def fetch(name: str) -> Path:
-    """Make sure that the real set is on this machine, downloading it if need be, and return the folder it is in.
-
-    Raises ValueError for an unknown name and ConnectionError, with the reason, when the set cannot be had.
-    """
-    _known(name)
-    arrays, root, notes = download.find(name)
-    if arrays is None:
-        raise ConnectionError(" ".join(notes))
-    return root / download.SETS[name].folder / "raw"
 
 
 def _known(name: str) -> None:
@@ -206,33 +191,3 @@ def _floats(images: np.ndarray) -> np.ndarray:
     scaled = images[:, None].astype(np.float32)
     scaled /= 255  # in place: 60,000 images are 188 MB
     return scaled
-
-
-def _notice(title: str, sentences: list[str]) -> None:
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    plain = "\n".join(["=" * 78, title, *(f"  {sentence}" for sentence in sentences), "=" * 78])
-    if getattr(shell, "kernel", None) is None:
-        print(plain, file=sys.stderr)
-        return
-    from IPython.display import display
-
-    style = "border:3px solid #b35900;background:#fff4e5;color:#1a1a1a;padding:0.6em 1em;margin:0.4em 0"
-    body = "<br>".join(html.escape(sentence) for sentence in sentences)
-    block = f'<div role="alert" style="{style}"><strong>{html.escape(title)}</strong><br>{body}</div>'
-    display({"text/html": block, "text/plain": plain}, raw=True)
-
-
-def main() -> int:
-    """Fetch both sets and say where they are or what is wrong.
-
-    The exit code is 0 even without them, unless ``--strict`` is given: the lessons and ``make test`` run on the
-    stand-in, so a missing network is a thing to say loudly, not a reason to stop.
-    """
-    lacking = 0
-    for name, files in download.SETS.items():
-        arrays, root, notes = download.find(name)
-        if arrays is None:
-            lacking += 1
-            notes.append("The lessons will use the stand-in; `make data` tries again.")
-        print(f"{files.folder}: {'NOT HERE.' if arrays is None else root / files.folder / 'raw'}", *notes)
-    return int(bool(lacking) and "--strict" in sys.argv[1:])

@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 
 from helpers import data
-from helpers.data import download
+from helpers.data import __main__ as command
+from helpers.data import download, raw
 
 REAL = os.environ.get("CNN_DATA")  # read before the fixture below hides it
-SIZES = {download.TRAIN_IMAGES: 30, download.TRAIN_LABELS: 30, download.TEST_IMAGES: 12, download.TEST_LABELS: 12}
+SIZES = {raw.TRAIN_IMAGES: 30, raw.TRAIN_LABELS: 30, raw.TEST_IMAGES: 12, raw.TEST_LABELS: 12}
 
 
 def idx(values: np.ndarray) -> bytes:
@@ -37,11 +38,11 @@ def small_set(seed: int) -> dict[str, bytes]:
 
 
 def put(root: Path, folder: str, files: dict[str, bytes]) -> Path:
-    raw = root / folder / "raw"
-    raw.mkdir(parents=True, exist_ok=True)
+    place = root / folder / "raw"
+    place.mkdir(parents=True, exist_ok=True)
     for file, content in files.items():
-        (raw / file).write_bytes(content)
-    return raw
+        (place / file).write_bytes(content)
+    return place
 
 
 def everything_in(root: Path) -> set[str]:
@@ -89,6 +90,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 FILES = {"mnist": small_set(1), "fashion": small_set(2)}
+PACKED = {(name, file): gzip.compress(content) for name, files in FILES.items() for file, content in files.items()}
+
+
+def md5(content: bytes) -> str:
+    return hashlib.md5(content).hexdigest()
 
 
 @pytest.fixture(autouse=True)
@@ -102,33 +108,50 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setattr(download, "STORE", tmp_path / "data")
     monkeypatch.setattr(download, "_silent_since", {})
     for name, files in FILES.items():
-        sums = {file: (len(content), hashlib.md5(content).hexdigest()) for file, content in files.items()}
-        folder = download.SETS[name].folder
-        monkeypatch.setitem(download.SETS, name, download.RawSet(folder, "http://127.0.0.1:9/", sums))
+        sums = {file: (len(content), md5(content), md5(PACKED[name, file])) for file, content in files.items()}
+        monkeypatch.setitem(raw.SETS, name, raw.RawSet(raw.SETS[name].folder, ("http://127.0.0.1:9/",), sums))
     return tmp_path
 
 
-@pytest.fixture
-def server(monkeypatch):
-    """A server on this machine in place of the real ones; torchvision really downloads from it."""
-    from torchvision import datasets
-
-    packed = {}
-    for name, files in FILES.items():
-        resources = []
-        for file, content in files.items():
-            packed[f"{name}/{file}.gz"] = gzip.compress(content)
-            resources.append((f"{file}.gz", hashlib.md5(packed[f"{name}/{file}.gz"]).hexdigest()))
-        monkeypatch.setattr(getattr(datasets, download.SETS[name].folder), "resources", resources)
-    running = Server(packed)
-    threading.Thread(target=running.serve_forever, daemon=True).start()
+def serve(monkeypatch, *servers: Server) -> None:
+    """Name these servers as the mirrors of both sets."""
     for name in FILES:
-        folder, sums = download.SETS[name].folder, download.SETS[name].files
-        monkeypatch.setitem(download.SETS, name, download.RawSet(folder, f"{running.url}{name}/", sums))
-        monkeypatch.setattr(getattr(datasets, folder), "mirrors", [f"{running.url}{name}/"])
-    yield running
-    running.shutdown()
-    running.server_close()
+        mirrors = tuple(f"{server.url}{name}/" for server in servers)
+        monkeypatch.setitem(raw.SETS, name, raw.SETS[name]._replace(mirrors=mirrors))
+
+
+@pytest.fixture
+def start():
+    """Starts servers on this machine in place of the real ones."""
+    running = []
+
+    def one() -> Server:
+        running.append(Server({f"{name}/{file}.gz": content for (name, file), content in PACKED.items()}))
+        threading.Thread(target=running[-1].serve_forever, daemon=True).start()
+        return running[-1]
+
+    yield one
+    for server in running:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def server(start, monkeypatch):
+    one = start()
+    serve(monkeypatch, one)
+    return one
+
+
+def stop_midway(monkeypatch, problem: BaseException) -> None:
+    """Every download ends with this problem when half of the file is there."""
+
+    def half(self, url: str, output: str, pooch: object, check_only: bool = False) -> None:
+        if not check_only:
+            Path(output).write_bytes(b"half")
+            raise problem
+
+    monkeypatch.setattr(download.pooch.HTTPDownloader, "__call__", half)
 
 
 ALL_MNIST = {f"MNIST/raw/{file}" for file in SIZES}
@@ -139,22 +162,22 @@ ALL_MNIST = {f"MNIST/raw/{file}" for file in SIZES}
 
 @pytest.mark.parametrize("name", ["mnist", "fashion"])
 def test_cnn_data_comes_first_and_gives_the_documented_arrays(name, home, monkeypatch, capsys):
-    put(home / "given", download.SETS[name].folder, FILES[name])
+    put(home / "given", raw.SETS[name].folder, FILES[name])
     monkeypatch.setenv("CNN_DATA", str(home / "given"))
     dataset = data.load(name)
     assert dataset.real
     assert dataset.name == name
     assert len(dataset.classes) == 10
-    for part, file in ((dataset.train, download.TRAIN_IMAGES), (dataset.test, download.TEST_IMAGES)):
+    for part, file in ((dataset.train, raw.TRAIN_IMAGES), (dataset.test, raw.TEST_IMAGES)):
         assert part.images.dtype == np.float32
         assert part.images.shape == (SIZES[file], 1, 28, 28)
         assert part.labels.dtype == np.int64
         assert len(part) == SIZES[file]
-    bytes_in_file = np.frombuffer(FILES[name][download.TEST_IMAGES][16:], np.uint8).reshape(-1, 1, 28, 28)
+    bytes_in_file = np.frombuffer(FILES[name][raw.TEST_IMAGES][16:], np.uint8).reshape(-1, 1, 28, 28)
     np.testing.assert_array_equal(dataset.test.images, bytes_in_file.astype(np.float32) / 255)
     assert dataset.test.images.min() >= 0
     assert dataset.test.images.max() <= 1
-    np.testing.assert_array_equal(dataset.train.labels, list(FILES[name][download.TRAIN_LABELS][8:]))
+    np.testing.assert_array_equal(dataset.train.labels, list(FILES[name][raw.TRAIN_LABELS][8:]))
     assert capsys.readouterr() == ("", "")
 
 
@@ -261,8 +284,8 @@ def test_lessons_with_numpy_only_do_not_import_torch():
 # Broken files
 
 
-def damage(raw: Path, kind: str) -> Path:
-    path = raw / download.TRAIN_IMAGES
+def damage(folder: Path, kind: str) -> Path:
+    path = folder / raw.TRAIN_IMAGES
     content = path.read_bytes()
     if kind == "truncated":
         path.write_bytes(content[:-1000])
@@ -280,7 +303,7 @@ def test_a_broken_file_in_data_is_removed_and_downloaded_again(kind, home, serve
     path = damage(put(home / "data", "MNIST", FILES["mnist"]), kind)
     mnist = data.load("mnist")
     assert mnist.real
-    assert path.read_bytes() == FILES["mnist"][download.TRAIN_IMAGES]
+    assert path.read_bytes() == FILES["mnist"][raw.TRAIN_IMAGES]
     assert "failed the size and checksum test and was removed" in capsys.readouterr().err
     asked = len(server.asked)
     data.load("mnist")
@@ -308,11 +331,10 @@ def test_a_broken_file_in_cnn_data_is_named_and_left_alone(kind, home, monkeypat
 
 
 def test_a_missing_file_is_not_taken_for_a_set(home, monkeypatch, capsys):
-    raw = put(home / "given", "MNIST", FILES["mnist"])
-    (raw / download.TEST_LABELS).unlink()
+    (put(home / "given", "MNIST", FILES["mnist"]) / raw.TEST_LABELS).unlink()
     monkeypatch.setenv("CNN_DATA", str(home / "given"))
     assert not data.load("mnist").real
-    assert f"holds no MNIST/raw/{download.TEST_LABELS}" in capsys.readouterr().err
+    assert f"holds no MNIST/raw/{raw.TEST_LABELS}" in capsys.readouterr().err
 
 
 def test_cnn_data_that_is_no_folder_or_lacks_the_set_is_passed_over_in_words(home, monkeypatch, capsys):
@@ -329,13 +351,13 @@ def test_cnn_data_that_is_no_folder_or_lacks_the_set_is_passed_over_in_words(hom
 @pytest.mark.parametrize("content", [b"", b"\0\0\x08", b"\0\0\x0d\x01" + bytes(8), idx(np.arange(5))[:-1], b"<html>no"])
 def test_what_is_no_idx_file_is_refused(content):
     with pytest.raises(ValueError, match="IDX"):
-        download.parse(content)
+        raw.parse(content)
 
 
 def test_idx_of_any_number_of_axes_is_read_back():
     for shape in ((4,), (2, 3), (2, 3, 5)):
         values = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
-        np.testing.assert_array_equal(download.parse(idx(values)), values)
+        np.testing.assert_array_equal(raw.parse(idx(values)), values)
 
 
 # Downloading
@@ -364,61 +386,73 @@ def test_a_server_that_misbehaves_leaves_nothing_behind(behavior, home, server, 
 
 
 def test_interruption_leaves_nothing_behind(home, server, monkeypatch):
-    def interrupted(name: str, root: str) -> None:
-        put(Path(root), "MNIST", {download.TRAIN_IMAGES: b"half"})
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(download, "_torchvision", interrupted)
+    stop_midway(monkeypatch, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         data.load("mnist")
     assert everything_in(home / "data") == set()
-    assert not list((home / "data").glob(".*"))
 
 
-def test_what_a_killed_download_left_is_swept_up_later_but_a_running_one_is_not(home, server):
-    for name, age in ((".partial-old", 7200), (".partial-running", 60)):
-        put(home / "data" / name, "MNIST", {download.TRAIN_IMAGES: b"half"})
-        os.utime(home / "data" / name, (time.time() - age,) * 2)
+def test_only_the_files_that_are_missing_are_downloaded(home, server):
+    (put(home / "data", "MNIST", FILES["mnist"]) / raw.TEST_LABELS).unlink()
     assert data.load("mnist").real
-    assert [path.name for path in (home / "data").glob(".partial-*")] == [".partial-running"]
+    assert server.asked == [f"/mnist/{raw.TEST_LABELS}.gz"]
+
+
+@pytest.mark.parametrize("behavior", ["forbidden", "wrong", "cut short", "gone"])
+def test_when_one_server_does_not_deliver_the_next_one_does(behavior, home, start, monkeypatch):
+    bad, good = start(), start()
+    bad.behavior = behavior
+    if behavior == "gone":
+        bad.server_close()
+    serve(monkeypatch, bad, good)
+    assert data.load("mnist").real
+    assert everything_in(home / "data") == ALL_MNIST
+
+
+def test_any_one_file_can_be_fetched_and_is_checked(home, server):
+    content, path = PACKED["mnist", raw.TEST_LABELS], home / "networks" / "small.net"
+    server.packed = {"small.net": content}
+    url, known = f"{server.url}small.net", f"sha256:{hashlib.sha256(content).hexdigest()}"
+    with pytest.raises(ConnectionError, match=r"failed twice \(SHA256 hash"):
+        download.fetch([url], known[:-1] + ("0" if known[-1] != "0" else "1"), path)
+    assert not path.exists()
+    download.fetch([url], known, path)
+    assert path.read_bytes() == content
+    assert path.stat().st_mode & 0o444 == 0o444  # whoever shares the folder can read it
+    assert everything_in(home / "networks") == {"small.net"}
+
+
+def test_a_download_shows_a_bar_and_no_other_word(home, server, capfd):
+    data.load("mnist")
+    out, shown = capfd.readouterr()
+    assert out == ""
+    assert raw.TRAIN_IMAGES in shown
+    assert "100%" in shown
+    assert "Downloading" not in shown
 
 
 def test_two_processes_that_download_at_once_both_get_whole_data(home, server):
     script = """
 import json, sys
 from pathlib import Path
-from torchvision import datasets
 from helpers import data
-from helpers.data import download
+from helpers.data import download, raw
 told = json.loads(sys.argv[1])
 download.STORE = Path(told["store"])
-download.SETS["mnist"] = download.RawSet("MNIST", told["url"], {k: tuple(v) for k, v in told["files"].items()})
-datasets.MNIST.mirrors, datasets.MNIST.resources = [told["url"]], [tuple(pair) for pair in told["resources"]]
+raw.SETS["mnist"] = raw.RawSet(*told["set"])
 for _ in range(3):
     mnist = data.load("mnist")
     assert mnist.real and len(mnist.train) == 30
-    (download.STORE / "MNIST" / "raw" / download.TEST_LABELS).unlink(missing_ok=True)
+    (download.STORE / "MNIST" / "raw" / raw.TEST_LABELS).unlink(missing_ok=True)
 assert data.load("mnist").real
 """
-    from torchvision import datasets
-
-    told = {
-        "store": str(home / "data"),
-        "url": download.SETS["mnist"].server,
-        "files": download.SETS["mnist"].files,
-        "resources": datasets.MNIST.resources,
-    }
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    both = [
-        subprocess.Popen([sys.executable, "-c", script, json.dumps(told)], env=environment, stderr=subprocess.PIPE)
-        for _ in range(2)
-    ]
+    told = json.dumps({"store": str(home / "data"), "set": raw.SETS["mnist"]})
+    both = [subprocess.Popen([sys.executable, "-c", script, told], stderr=subprocess.PIPE) for _ in range(2)]
     for process in both:
         _, problem = process.communicate(timeout=120)
         assert process.returncode == 0, problem.decode()
     for file in everything_in(home / "data"):
         assert (home / "data" / file).read_bytes() == FILES["mnist"][Path(file).name]
-    assert not list((home / "data").glob(".*"))
 
 
 def test_offline_variable_skips_the_attempt(home, server, monkeypatch, capsys):
@@ -431,18 +465,21 @@ def test_offline_variable_skips_the_attempt(home, server, monkeypatch, capsys):
 
 
 def test_a_network_that_swallows_everything_does_not_hold_up_the_class(home, monkeypatch):
-    monkeypatch.setattr(download.urllib.request, "urlopen", lambda *_, **__: time.sleep(60))  # as a name server can
+    monkeypatch.setattr(download.pooch.HTTPDownloader, "__call__", lambda *_, **__: time.sleep(60))  # as DNS can
     begun = time.monotonic()
-    assert not download.reachable("http://example.org/", seconds=0.2)
-    assert not download.reachable("http://example.org/", seconds=30)  # remembered
+    urls = ["http://one.example/", "http://two.example/"]
+    assert download.first_to_answer(urls, seconds=0.2) is None
+    assert download.first_to_answer(urls, seconds=30) is None  # remembered
     assert time.monotonic() - begun < 2
+    assert download.PROBE_SECONDS <= 3
 
 
-def test_reachable_tells_an_answering_server_from_a_closed_door(server):
-    assert download.reachable(server.url)
+def test_the_first_server_to_answer_is_told_from_a_closed_door(server):
+    closed = "http://127.0.0.1:9/"
+    assert download.first_to_answer([closed, server.url]) == server.url
     server.behavior = "forbidden"
-    assert download.reachable(server.url)
-    assert not download.reachable("http://127.0.0.1:9/")
+    assert download.first_to_answer([server.url]) == server.url
+    assert download.first_to_answer([closed]) is None
 
 
 # Folders that cannot be written
@@ -469,26 +506,16 @@ def test_a_read_only_data_folder_is_no_obstacle(home, server, capsys):
     assert str(home / "cache") in capsys.readouterr().err
 
 
-def test_a_full_disk_is_said_in_one_sentence(home, server, monkeypatch, capsys):
-    usage = type(download.shutil.disk_usage(home))
-    monkeypatch.setattr(download.shutil, "disk_usage", lambda root: usage(10, 9, 1))
+def test_a_full_disk_is_said_and_leaves_nothing(home, server, monkeypatch, capsys):
+    stop_midway(monkeypatch, OSError(errno.ENOSPC, "No space left on device"))
     assert not data.load("mnist").real
-    assert "fewer than 120 MB are free" in capsys.readouterr().err
-    assert server.asked == []
+    shown = capsys.readouterr().err
+    for folder in download.stores():
+        assert f"{folder} cannot be written (No space left on device)" in shown
+    assert everything_in(home) == set()
 
 
-def test_a_disk_that_fills_up_on_the_way_leaves_nothing(home, server, monkeypatch, capsys):
-    def full(name: str, root: str) -> None:
-        put(Path(root), "MNIST", {download.TRAIN_IMAGES: b"half"})
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(download, "_torchvision", full)
-    assert not data.load("mnist").real
-    assert "No space left on device" in capsys.readouterr().err
-    assert everything_in(home / "data") | everything_in(home / "cache") == set()
-
-
-# The notice, fetching, photographs
+# The notice, the command, photographs
 
 
 def test_the_notice_says_what_why_and_what_to_do_on_every_call(home, capsys):
@@ -516,30 +543,18 @@ def test_in_a_notebook_the_notice_is_one_displayed_block():
     assert "make data" in shown.data["text/html"]
 
 
-def test_fetch_returns_the_folder_or_raises_the_reason(home, server):
-    assert data.fetch("fashion") == home / "data" / "FashionMNIST" / "raw"
-    assert {path.name for path in data.fetch("fashion").iterdir()} == set(SIZES)
-    with pytest.raises(ValueError, match='"mnist" or "fashion"'):
-        data.fetch("cifar")
-
-
-def test_fetch_without_a_network_says_so(home):
-    with pytest.raises(ConnectionError, match="No network"):
-        data.fetch("mnist")
-
-
 def test_the_command_tells_where_the_sets_are_and_lets_make_go_on_without_them(home, monkeypatch, capsys):
     put(home / "data", "MNIST", FILES["mnist"])
     monkeypatch.setattr(sys, "argv", ["data"])
-    assert data.main() == 0
+    assert command.main() == 0
     mnist, fashion = capsys.readouterr().out.splitlines()
     assert mnist == f"MNIST: {home / 'data' / 'MNIST' / 'raw'}"
     assert "NOT HERE" in fashion
     assert "No network" in fashion
     monkeypatch.setattr(sys, "argv", ["data", "--strict"])
-    assert data.main() == 1
+    assert command.main() == 1
     put(home / "data", "FashionMNIST", FILES["fashion"])
-    assert data.main() == 0
+    assert command.main() == 0
 
 
 def test_photographs_are_color_floats_of_ones_own():
@@ -589,17 +604,26 @@ def test_the_real_data_is_what_torchvision_reads(name, labels, test_label, mean,
     assert dataset.train.labels[:10].tolist() == labels
     assert dataset.test.labels[test_label[0]] == test_label[1]
     assert dataset.train.images.mean(dtype=np.float64) == pytest.approx(mean, abs=5e-5)
-    root = data.fetch(name).parents[1]
-    theirs = getattr(datasets, download.SETS[name].folder)(root, train=False)
+    root = download.find(name).root
+    theirs = getattr(datasets, raw.SETS[name].folder)(root, train=False)
     np.testing.assert_array_equal(dataset.test.images[:, 0], (theirs.data.float() / 255).numpy())
     np.testing.assert_array_equal(dataset.test.labels, theirs.targets.numpy())
-    names = [title.split(" - ")[0] for title in theirs.classes]
-    assert list(dataset.classes) == names
+    assert list(dataset.classes) == [title.split(" - ")[0] for title in theirs.classes]
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion"])
+def test_the_archives_are_those_of_torchvision(name, monkeypatch):
+    from torchvision import datasets
+
+    monkeypatch.undo()
+    theirs = getattr(datasets, raw.SETS[name].folder)
+    assert {f"{file}.gz": packed for file, (_, _, packed) in raw.SETS[name].files.items()} == dict(theirs.resources)
+    assert raw.SETS[name].mirrors[0] == theirs.mirrors[0]
 
 
 def test_the_readme_lists_the_checksums_the_code_uses(monkeypatch):
     monkeypatch.undo()
     readme = (download.PROJECT / "data" / "README.md").read_text(encoding="utf-8")
-    for files in download.SETS.values():
-        for file, (size, checksum) in files.files.items():
+    for files in raw.SETS.values():
+        for file, (size, checksum, _) in files.files.items():
             assert f"| `{files.folder}/raw/{file}` | {size:,} | `{checksum}` |" in readme

@@ -88,7 +88,7 @@ def test_an_old_python_is_named(monkeypatch):
 
 @pytest.mark.usefixtures("alone")
 def test_without_images_it_says_that_the_stand_in_is_used_and_downloads_nothing(monkeypatch):
-    monkeypatch.setattr(download, "_torchvision", lambda *_: pytest.fail("the self-test must not download"))
+    monkeypatch.setattr(download.pooch, "retrieve", lambda *_: pytest.fail("the self-test must not download"))
     mark, said = selftest.images("mnist")
     assert mark == "note"
     assert "stand-in" in said
@@ -129,9 +129,9 @@ def test_a_full_disk_is_named(monkeypatch):
 
 
 def test_a_graphics_card_that_does_not_answer_is_named(monkeypatch):
-    from helpers.network import training
+    from helpers.network import device
 
-    monkeypatch.setattr(training, "best_device", lambda: "cuda:99")
+    monkeypatch.setattr(device, "best_device", lambda: "cuda:99")
     mark, said = selftest.device()
     assert mark == "mend"
     assert 'device="cpu"' in said
