@@ -239,7 +239,8 @@ def _grad_cam_map(model: nn.Module, x: Images, target: Target, layer: Layer | No
 def _occlusion_map(model: nn.Module, x: Images, target: Target) -> Tensor:
     """:func:`occlusion` with a black mask of 7×7 at every pixel, ``(N, 1, H, W)``."""
     images = as_images(model, x)
-    index = _fixed_target(model, images, target).tolist()
+    with evaluating(model):
+        index = _fixed_target(model, images, target).tolist()
     return _home(torch.stack([_occlusion(model, image)[[c]] for image, c in zip(images, index, strict=True)]), x)
 
 

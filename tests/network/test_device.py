@@ -1,17 +1,19 @@
-"""The setting without which large layers wait for memory."""
+"""What this computer has, and the setting without which large layers wait for memory."""
 
 import platform
 import subprocess
 import sys
 
 import pytest
+import torch
 
+from helpers.network import device
 from tools import ROOT
 
 PROGRAM = """
 import resource
 import torch
-from helpers.memory import keep_freed_memory
+from helpers.network.device import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -33,3 +35,10 @@ def test_freed_memory_is_used_again_instead_of_asked_for_anew():
     tried = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(5)]
     pages = [int(process.communicate()[0]) for process in tried]
     assert max(pages) < 2000
+
+
+def test_the_best_device_exists_and_bfloat16_is_asked_for_by_device():
+    best = device.best_device()
+    assert torch.zeros(1, device=best).device.type == best
+    assert device.fast_bfloat16("mps") is False
+    assert isinstance(device.fast_bfloat16("cpu"), bool)

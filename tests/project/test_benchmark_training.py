@@ -93,7 +93,7 @@ def test_the_machine_is_described_without_a_name(race):
 
 
 def test_without_units_for_bfloat16_its_rungs_are_left_out(race, digits, monkeypatch):
-    monkeypatch.setattr(race.training, "fast_bfloat16", lambda *_: False)
+    monkeypatch.setattr(race.device, "fast_bfloat16", lambda *_: False)
     ladder = [replace(rung, batch=16) for rung in race.LADDER[4:]]
     kept = ["one cycle", race.FIT, race.LARGE, race.SMOOTH]
     assert [result.name for result in race.measure(digits, None, 1, 12, 0.9, ladder)] == kept
