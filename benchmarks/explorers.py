@@ -61,14 +61,14 @@ TOOLS = (
     ),
     Tool(
         "map explorer",
-        "map_explorer",
+        "map",
         "MapExplorer(maps, few.images, few.labels, mnist.classes, group=6)",
         ("point",),
         100,
         DIGITS + MAP,
     ),
-    Tool("occlusion explorer", "occlusion_explorer", "OcclusionExplorer(model, *shown)", ("row", "image"), 100, DIGITS),
-    Tool("saliency explorer", "saliency_explorer", "SaliencyExplorer(model, *shown)", ("image",), 100, DIGITS),
+    Tool("occlusion explorer", "occlusion", "OcclusionExplorer(model, *shown)", ("row", "image"), 100, DIGITS),
+    Tool("saliency explorer", "saliency", "SaliencyExplorer(model, *shown)", ("image",), 100, DIGITS),
 )
 STEPPER = "from helpers.explorers.window_stepper import WindowStepper\nWindowStepper(position=0, speed=64)"
 SHEET = "from helpers.explorers.draw import DrawDigit\nDrawDigit()"
