@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from helpers.exercises.core import Lesson, Option, Wrong, call
+from helpers.exercises.cases import compare
+from helpers.exercises.core import Lesson, Option
+from helpers.exercises.judge import Wrong, array, same, trials
 from helpers.filters import convolve
 
 LESSON = Lesson("edge_filters")
@@ -71,99 +73,184 @@ LESSON.ask(
 )  # fmt: skip
 
 
-def _patches() -> tuple[np.ndarray, np.ndarray]:
-    chance = np.random.default_rng()
-    return chance.normal(size=(5, 5)), chance.normal(size=(5, 5))
-
-
-def _close(answer: Any, wanted: Any) -> bool:
-    answer = np.asarray(answer)
-    return answer.shape == np.shape(wanted) and np.allclose(answer, wanted, atol=1e-4)
-
-
 @LESSON.check("response")
-def _(response: Any) -> str:
-    patch, weights = _patches()
-    answer = call(response, patch, weights)
-    if np.ndim(answer):
-        if _close(answer, patch * weights):
-            raise Wrong("These are the products, one per pixel. The response is one number: add them up.")
-        raise Wrong(f"The response is one number; this is an array of shape {np.shape(answer)}.")
-    if _close(answer, (patch @ weights).sum()):
-        raise Wrong("`@` multiplies rows with columns. Here each pixel meets the weight that lies on it: use `*`.")
-    if _close(answer, (patch * weights).mean()):
-        raise Wrong("The mean divides by the number of pixels. The response is the plain sum.")
-    if _close(answer, np.abs(patch * weights).sum()):
-        raise Wrong("Without their signs the two sides of an edge can no longer cancel: leave out `abs`.")
-    if not _close(answer, (patch * weights).sum()):
-        raise Wrong("Not the sum of the 25 products. Multiply what lies on each other, then add everything up.")
+def response(answer: Any) -> str:
+    """Write the response of a filter to one patch: multiply and sum."""
+    cases = []
+    for trial, rng in enumerate(trials(6)):
+        shape = (5, 5) if trial == 0 else tuple(rng.choice(range(2, 8), 2, replace=False))
+        patch, weights = rng.normal(size=(2, *shape))
+        if abs((patch * weights).sum()) < 0.5:
+            patch = patch + weights  # never so near zero that a sign would not show
+        if ((patch * weights).sum() > 0) != trial % 2:
+            weights = -weights  # a ReLU or `abs` shows in every second case
+        kind = ("float64", "float32")[trial // 2 % 2]
+        cases.append((patch.astype(kind), weights.astype(kind)))
+    mistakes = [
+        (
+            lambda p, w: (p @ w).sum(),
+            "`@` multiplies rows with columns. Here each pixel meets the weight that lies on it: use `*`.",
+        ),
+        (lambda p, w: (p @ w.T).sum(), "`@` multiplies rows with columns. Here each pixel meets one weight: use `*`."),
+        (lambda p, w: p * w, "These are the products, one per pixel. The response is one number: add them up."),
+        (lambda p, w: (p * w).mean(), "The mean divides by the number of pixels. The response is the plain sum."),
+        (lambda p, w: np.abs(p * w).sum(), f"{_SIGNS} leave out `abs`."),
+        (lambda p, w: abs((p * w).sum()), f"{_SIGNS} leave out `abs`."),
+        (lambda p, w: max((p * w).sum(), 0), "A response may be negative. A ReLU comes later, and is not part of it."),
+        (lambda p, w: -(p * w).sum(), "Every response has the wrong sign."),
+        (lambda p, w: (p * w[::-1, ::-1]).sum(), "You flip the filter. Here each pixel meets the weight on it."),
+        (lambda p, w: (p + w).sum(), "You add pixels and weights. Multiply what lies on each other."),
+        (lambda p, w: p.sum() * w.sum(), "Multiply first, pixel by pixel, and add up afterward."),
+        (lambda p, w: (p * w).max(), "That is the largest product. The response is the sum of them all."),
+        (lambda p, w: np.prod(p * w), "You multiply the products with each other. Add them up."),
+        (lambda p, w: (p[0] * w[0]).sum(), "Only the first row counts. Collect the products of all rows."),
+        (lambda p, w: (p[-1] * w[-1]).sum(), "Only the last row counts: collect with `+=` instead of `=`."),
+        (lambda p, w: p[-1, -1] * w[-1, -1], "Only the last pixel counts: collect with `+=` instead of `=`."),
+        (
+            lambda p, w: sum(p[i, j] * w[i, j] for i in range(len(p)) for j in range(min(p.shape[1], len(p)))),
+            "Right for square patches, wrong for others: the columns are `patch.shape[1]`.",
+        ),
+    ]
+
+    def otherwise(case: tuple[np.ndarray, np.ndarray], answer: Any, wanted: float) -> str:
+        if np.ndim(answer):
+            return f"The response is one number; this is an array of shape {np.shape(answer)}."
+        return f"Not the sum of the {case[0].size} products. Multiply what lies on each other, then add everything up."
+
+    def read(answer: Any) -> Any:
+        values = array(answer, what="one number")
+        return values.item() if values.size == 1 and not isinstance(answer, list | tuple) else values
+
+    compare(answer, cases, lambda p, w: (p * w).sum(), mistakes, otherwise, read=read)
     return "One line, and it is all that a neuron of a convolutional layer computes before its bias."
 
 
+_SIGNS = "Without their signs the two sides of an edge can no longer cancel, and bright left looks like bright right:"
+
+
 @LESSON.check("four-edges")
-def _(left: Any, right: Any, top: Any, bottom: Any) -> str:
+def four_edges(left: Any, right: Any, top: Any, bottom: Any) -> str:
+    """Make four edge filters out of one."""
     base = np.array([[1, 1, -1, -1]] * 4, dtype=float)
     wanted = {"bright_left": base, "bright_right": -base, "bright_top": base.T, "bright_bottom": -base.T}
     for (name, goal), given in zip(wanted.items(), (left, right, top, bottom), strict=True):
-        answer = np.asarray(given)
+        answer = array(given, what=f"a 4×4 filter for `{name}`")
         if answer.shape != (4, 4):
             raise Wrong(f"`{name}` has to be 4×4 like the first one; its shape is {answer.shape}.")
-        if np.array_equal(answer, goal):
+        if same(answer, goal):
             continue
-        if np.array_equal(answer, -goal):
+        if name == "bright_left":
+            raise Wrong(
+                "`bright_left` is not the filter you were given. Did you write into it, with `*=` for example? Make "
+                "new arrays, and run the cell again from its first line."
+            )
+        if same(answer, -goal):
             raise Wrong(
                 f"`{name}` looks the right way and wants the wrong side: it is bright on the other one. Negate it."
             )
-        if np.array_equal(answer, goal.T) or np.array_equal(answer, -goal.T):
+        if same(answer, goal.T) or same(answer, -goal.T):
             raise Wrong(f"`{name}` answers to edges of the other direction: transpose it with `.T`.")
         raise Wrong(f"`{name}` is not made of the first filter by a minus sign and `.T` alone.")
     return "Four detectors out of one: negation changes the side, transposition the direction."
 
 
+def _map(image: np.ndarray, weights: np.ndarray, down: int, right: int | None = None) -> np.ndarray:
+    """The feature map with a stride for each direction."""
+    return convolve.correlate2d(image, np.ascontiguousarray(weights), stride=(down, down if right is None else right))
+
+
 @LESSON.check("feature-map")
-def _(feature_map: Any) -> str:
-    chance = np.random.default_rng()
-    for (height, width), size, stride in (((9, 12), 3, 1), ((28, 28), 7, 2), ((11, 8), 3, 3)):
-        image, weights = chance.normal(size=(height, width)), chance.normal(size=(size, size))
-        answer = np.asarray(call(feature_map, image, weights, stride))
-        wanted = convolve.correlate2d(image, weights, stride=stride)
+def feature_map(answer: Any) -> str:
+    """Slide a filter over an image, any size and any stride."""
+    cases = []
+    for trial, rng in enumerate(trials(8)):
+        size, stride = (int(n) for n in rng.integers((2, 1), (6, 5)))
+        if trial < 4:  # stride and size differ, and windows that just fit
+            size, stride = ((3, 1), (4, 1), (3, 2), (2, 3))[trial]
+        rows, columns = rng.permutation([4, 6]) if trial else (5, 5)
+        rest = rng.integers(0, stride, 2) if trial > 3 else (0, 0)
+        height, width = ((n - 1) * stride + size + int(r) for n, r in zip((rows, columns), rest, strict=True))
+        kind = ("float64", "float32")[trial // 2 % 2]
+        cases.append(
+            (rng.normal(size=(height, width)).astype(kind), rng.normal(size=(size, size)).astype(kind), stride)
+        )
+    missing = "Some windows are missing. The last one starts at H − k, and a range stops before its end: "
+    missing += "`range(0, H - k + 1, stride)`."
+    reads = "Multiply what lies on each other and add up, at every place"
+    mistakes = [
+        (lambda i, w, s: _map(i[:-1, :-1], w, s), missing),
+        (lambda i, w, s: _map(i[:-1], w, s), missing),
+        (lambda i, w, s: _map(i[:, :-1], w, s), missing),
+        (lambda i, w, s: _map(i, w, 1), "Your window moves by one pixel; it should jump by the stride."),
+        (lambda i, w, s: _map(i, w, len(w)), "Your window moves by its own size; it should jump by the stride."),
+        (lambda i, w, s: _map(i, w, s, 1), "To the right your window moves by one pixel, not by the stride."),
+        (lambda i, w, s: _map(i, w, 1, s), "Downward your window moves by one pixel, not by the stride."),
+        (
+            lambda i, w, s: _map(i, w, 1)[: (len(i) - len(w)) // s + 1, : (i.shape[1] - len(w)) // s + 1],
+            "Response (row, column) belongs to the window that starts at row · stride and column · stride.",
+        ),
+        (
+            lambda i, w, s: _map(i, w[::-1, ::-1], s),
+            "You flip the filter: that is a mathematician's convolution. Slide it as it is.",
+        ),
+        (lambda i, w, s: _map(i, w.T, s), "Your filter is transposed: its rows lie on the rows of the patch."),
+        (lambda i, w, s: _map(i, w[::-1], s), "Your filter is upside down: slide it as it is."),
+        (lambda i, w, s: _map(i, w[:, ::-1], s), "Your filter is mirrored: slide it as it is."),
+        (lambda i, w, s: _map(i, w, s).T, "Rows and columns of the map are exchanged."),
+        (lambda i, w, s: _map(i, w, s) / w.size, "The mean divides by the number of pixels. It is the plain sum."),
+        (lambda i, w, s: np.abs(_map(i, w, s)), "A response may be negative: leave out `abs`."),
+        (lambda i, w, s: np.maximum(_map(i, w, s), 0), "A response may be negative. A ReLU comes later: leave it out."),
+        (lambda i, w, s: -_map(i, w, s), "Every response has the wrong sign."),
+        (
+            lambda i, w, s: np.trunc(_map(i, w, s)),
+            "Only whole numbers are left: is your map made with an integer type? `np.zeros(...)` makes floats.",
+        ),
+        (lambda i, w, s: np.sign(_map(i, w, s)), "Only the signs are left. A response is the sum itself."),
+        (lambda i, w, s: _windows(i, w, s).sum(axis=(2, 3)), f"{reads}: yours leaves out the weights."),
+        (lambda i, w, s: (_windows(i, w, s) * w).max(axis=(2, 3)), f"{reads}: yours takes the largest product."),
+        (lambda i, w, s: np.abs(_windows(i, w, s) * w).sum(axis=(2, 3)), "Leave out `abs`: the two sides may cancel."),
+        (
+            lambda i, w, s: (_windows(i, w, s) @ w).sum(axis=(2, 3)),
+            f"{reads}: with `*`, not `@`.",
+        ),
+        (lambda i, w, s: (_windows(i, w, s) + w).sum(axis=(2, 3)), f"{reads}: yours adds the weights to the pixels."),
+        (lambda i, w, s: _windows(i, w, s) * w, "These are the products of every window. A response is their sum."),
+        (lambda i, w, s: _map(i, w, s).ravel(), "The responses are all there, in one long row. Keep the grid."),
+    ]
+
+    def otherwise(case: tuple[np.ndarray, np.ndarray, int], answer: np.ndarray, wanted: np.ndarray) -> str:
+        (height, width), size, stride = case[0].shape, len(case[1]), case[2]
         about = f"{height}×{width} image, {size}×{size} filter, stride {stride}"
         if answer.shape == wanted.shape:
-            if _close(answer, convolve.convolve2d(image, weights, stride=stride)):
-                raise Wrong("You flip the filter: that is a mathematician's convolution. Slide it as it is.")
-            if not _close(answer, wanted):
-                raise Wrong(
-                    f"The shape is right, the numbers are not ({about}). Does the window start at row · stride?"
-                )
-            continue
-        if stride > 1 and answer.shape == (height - size + 1, width - size + 1):
-            raise Wrong(f"You step by one pixel; with stride {stride} the window jumps {stride} at a time.")
-        if answer.shape == wanted.T.shape:
-            raise Wrong(f"Rows and columns are exchanged: the map of a {about} has shape {wanted.shape}.")
-        if answer.ndim == 2 and min(np.subtract(wanted.shape, answer.shape)) >= 0:
-            raise Wrong(
-                f"Some windows are missing: {about} gives {wanted.shape}, yours is {answer.shape}. The last one starts "
-                "at H − k, and a range stops before its end: `range(0, H - k + 1, stride)`."
-            )
-        raise Wrong(f"The map of a {about} has shape {wanted.shape}; yours is {answer.shape}.")
-    return "The same numbers as `convolve.correlate2d`, on three random images: you have written a convolution."
+            return f"The shape is right, the numbers are not ({about}). {reads}."
+        return f"{about}: the map has the shape {wanted.shape}; yours is {answer.shape}."
+
+    only = [
+        (lambda i, w, s: i.shape[0] != i.shape[1], "Right on square images, wrong on others: which axis is which?"),
+        (lambda i, w, s: s > 1, "Right with stride 1, wrong with larger ones: windows start at row · stride."),
+    ]
+    compare(answer, cases, lambda i, w, s: convolve.correlate2d(i, w, stride=s), mistakes, otherwise, only)
+    return "The same numbers as `convolve.correlate2d`, on eight random images: you have written a convolution."
+
+
+def _windows(image: np.ndarray, weights: np.ndarray, stride: int) -> np.ndarray:
+    return convolve.patches(image, len(weights), stride)
 
 
 @LESSON.check("only-blue")
-def _(weights: Any) -> str:
-    try:
-        weights = np.asarray(weights, dtype=float)
-    except (TypeError, ValueError):
-        raise Wrong("Three numbers are needed, one each for red, green and blue.") from None
+def only_blue(answer: Any) -> str:
+    """Design a filter that fires on blue, and on nothing without color."""
+    weights = array(answer, what="three numbers, one each for red, green and blue")
     if weights.size != 3:
-        raise Wrong(f"Three weights are needed, one each for red, green and blue; these are {weights.size}.")
+        raise Wrong(f"Three weights are needed, one each for red, green and blue; yours has {weights.size}.")
     red, green, blue = weights.ravel()
-    if blue < 1:
-        raise Wrong(f"Pure blue, (0, 0, 1), gets {blue:g}; it has to get at least 1. Which weight meets it?")
+    tiny = 1e-6 * max(1.0, float(np.abs(weights).max()))  # float32 sums of thirds
     white = red + green + blue
-    if abs(white) > 1e-6:
+    if blue < 1 - 1e-6:
+        raise Wrong(f"Pure blue, (0, 0, 1), gets {blue:g}; it has to get at least 1. Which weight meets it?")
+    if abs(white) > tiny:
         raise Wrong(f"White is (1, 1, 1) and gets {white:g}, the sum of your weights: make that sum zero.")
-    if red > 0 or green > 0:
+    if max(red, green) > tiny:
         name, value = ("red", red) if red > 0 else ("green", green)
         raise Wrong(f"Pure {name} gets {value:g}, and it must not be positive: that color has to count against.")
     return "Gray and white cancel, blue survives: try `convolve.conv_layer` with it on the photograph."

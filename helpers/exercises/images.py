@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from helpers.exercises.core import Lesson, Option, Wrong, call
+from helpers.exercises.cases import compare
+from helpers.exercises.core import Lesson, Option
+from helpers.exercises.judge import Wrong, array, number, trials, whole
 from helpers.filters import convolve
 
 LESSON = Lesson("images")
@@ -42,7 +44,7 @@ LESSON.ask(
     Option("4", "That is 28 / 7, windows side by side. These overlap, so more of them fit."),
     Option("14", "That is 28 / 2, the starting points. The last ones have no room for 7 pixels: a window that starts "
            "at 26 would need pixel 32."),
-    Option("11", "The last start with 7 pixels to its right is 21, the last even one 20: 0, 2, ... 20 are eleven.",
+    Option("11", "The last start with room for 7 pixels is 21, the last even one 20: 0, 2, ... 20 are eleven.",
            right=True),
     Option("10", "Close. Between 0 and 20 there are ten steps, and so eleven places: count the posts, not the gaps."),
 )  # fmt: skip
@@ -71,166 +73,298 @@ LESSON.ask(
 
 
 @LESSON.check("ink")
-def _(ink: Any) -> str:
-    chance = np.random.default_rng()
-    scan = chance.integers(20, 236, (6, 9)).astype(np.uint8)
-    given = scan.copy()
-    answer = np.asarray(call(ink, given))
-    if not np.array_equal(given, scan):
-        raise Wrong("Your function changes the picture it is given. Build a new array instead of writing into `scan`.")
-    wanted = 1 - scan / 255
-    if answer.shape != scan.shape:
-        raise Wrong(f"The picture keeps its shape, {scan.shape}; yours is {answer.shape}.")
-    if np.allclose(answer, scan / 255, atol=1e-5):
-        raise Wrong("The range is right, but ink is still dark. In our images ink is white: turn it around.")
-    if np.allclose(answer, 255.0 - scan):
-        raise Wrong("Ink is white now, but the values still run to 255: divide, so that they lie between 0 and 1.")
-    lowest, highest = scan.min(), scan.max()
-    if np.allclose(answer, (highest - scan.astype(float)) / (highest - lowest), atol=1e-5) or np.allclose(
-        answer, 1 - scan / highest, atol=1e-5
-    ):
-        raise Wrong(
-            "You stretch each picture to its own range, so a blank sheet would come out as strokes. "
-            "Divide by 255, the largest value there can be."
-        )
-    if answer.dtype.kind in "iu" or not np.any(answer % 1):
-        raise Wrong("Whole numbers again: every gray is rounded away. Divide with `/`, not with `//`.")
-    if not np.allclose(answer, wanted, atol=1e-5):
-        raise Wrong("Paper (255) has to become 0, full ink (0) has to become 1, and everything between lies between.")
+def ink(answer: Any) -> str:
+    """Turn a scan, uint8 and dark on white, into floats from 0 (paper) to 1 (ink)."""
+    cases = []
+    for (low, high), rng in zip(((20, 236), (0, 256), (90, 256), (0, 200)), trials(), strict=True):
+        cases.append((rng.integers(low, high, rng.choice(range(4, 12), 2, replace=False)).astype(np.uint8),))
+    own = (
+        "You stretch each picture to its own range, so a blank sheet would come out as strokes. Divide by 255, the "
+        "largest value there can be."
+    )
+    wraps = "`uint8` holds only 0 to 255 and wraps around: 1 − 20 becomes 237. Divide first, that makes floats."
+    whole = "Whole numbers again: every gray is rounded away. Divide with `/`, not with `//`, and keep the floats."
+    still = "The range is right, but ink is still dark. In our images ink is white: turn it around."
+    mistakes = [
+        (lambda scan: scan / 255, still),
+        (lambda scan: scan, "Nothing has changed: ink is still dark, and the values run to 255."),
+        (
+            lambda scan: 255 - scan,
+            "Ink is white now, but the values still run to 255: divide, so that they lie between 0 and 1.",
+        ),
+        (lambda scan: (scan.max() - scan.astype(float)) / np.ptp(scan), own),
+        (lambda scan: 1 - scan / scan.max(), own),
+        (lambda scan: (scan - scan.min().astype(float)) / np.ptp(scan), own),
+        (lambda scan: scan / scan.max(), own),
+        (lambda scan: scan / 255 - 1, "The sizes are right, and all of them negative: which from which do you take?"),
+        (lambda scan: 1 - scan, wraps),
+        (lambda scan: (1 - scan) / 255, wraps),
+        (lambda scan: -scan / 255, wraps),
+        (lambda scan: 1 - scan / 256, "White paper is 255, and has to become exactly 0: divide by 255, not by 256."),
+        (lambda scan: (255 - scan) / 256, "Full ink has to become exactly 1: divide by 255, not by 256."),
+        (lambda scan: 1 - scan // 255, whole),
+        (lambda scan: (255 - scan) // 255, whole),
+        (lambda scan: np.round(1 - scan / 255), whole),
+        (lambda scan: scan // 255, whole),
+    ]
+
+    def otherwise(case: tuple[np.ndarray], answer: np.ndarray, wanted: np.ndarray) -> str:
+        if answer.shape != wanted.shape:
+            return f"The picture keeps its shape, {wanted.shape}; yours is {answer.shape}."
+        return "Paper (255) has to become 0, full ink (0) has to become 1, and everything between lies between."
+
+    compare(answer, cases, lambda scan: 1 - scan / 255, mistakes, otherwise, atol=1e-5)
     return "Paper is 0, ink is 1, whatever else is in the picture: the convention of all twelve lessons."
 
 
-#: What each expression of the exercise is: True for a view, with the reason.
+#: Which expressions of the exercise are views: they can be described by a start and regular steps.
 _VIEWS = {
-    "image[4:11, 4:11]": (True, "a slice notes where it starts and how far to step; nothing is copied"),
-    "image[::2, ::2]": (True, "a larger step is still a step, and the memory stays where it is"),
-    "image.T": (True, "the transpose only exchanges the two steps"),
-    "image[[4, 5, 6]]": (False, "rows picked from a list may lie anywhere, so NumPy has to gather them in new memory"),
-    "image[image > 0.5]": (False, "the pixels of a mask lie anywhere, so NumPy has to gather them in new memory"),
-    "image + 0": (False, "arithmetic writes its results into new memory, even when nothing changes"),
+    "image[4:11, 4:11]": True,
+    "image[::2, ::2]": True,
+    "image.T": True,
+    "image[[4, 5, 6]]": False,
+    "image[image > 0.5]": False,
+    "image + 0": False,
 }
 
 
 @LESSON.check("views")
-def _(answers: Any) -> str:
+def views(answers: Any) -> str:
+    """Tell the views from the copies: a dictionary of True and False."""
     if not isinstance(answers, dict) or set(answers) != set(_VIEWS):
         raise Wrong("Keep the dictionary with its six expressions and write True or False behind each.")
-    chosen = {name: bool(answer) for name, answer in answers.items()}
-    wrong = [name for name, (view, _) in _VIEWS.items() if chosen[name] != view]
+    chosen = {}
+    for name, answer in answers.items():
+        chosen[name] = number(answer, f"True or False behind `{name}`")
+        if chosen[name] not in (0, 1):
+            raise Wrong(f"Write True or False behind `{name}`, not {answer}.")
+    wrong = [name for name, view in _VIEWS.items() if chosen[name] != view]
     if len(wrong) == len(_VIEWS):
         raise Wrong("All six are the wrong way round. True stands for a view: no pixel of its own.")
     if wrong:
-        name = wrong[0]
         more = f" {len(wrong) - 1} more to find." if len(wrong) > 1 else ""
-        raise Wrong(f"Look at `{name}` again: write into it and look at the image. {_hint(name)}{more}")
+        raise Wrong(
+            f"Look at `{wrong[0]}` again: call it `part`, write into it with `part[:] = 2`, and look at `image`. "
+            f"Could a start and a regular step describe where its numbers lie?{more}"
+        )
     return "Slices and transposes look, lists and masks and arithmetic copy: regular steps are all that a view can do."
 
 
-def _hint(name: str) -> str:
-    if _VIEWS[name][0]:
-        return "Can it be described by a start and a regular step?"
-    return "Could a start and a regular step describe where its numbers lie?"
+def _patches(image: np.ndarray, size: int, down: int, right: int) -> np.ndarray:
+    """The whole patches (rows, columns, size, size), with a stride for each direction."""
+    return np.ascontiguousarray(sliding_window_view(image, (size, size))[::down, ::right])
 
 
 @LESSON.check("cut")
-def _(cut: Any) -> str:
-    chance = np.random.default_rng()
-    for (height, width), size, stride in (((6, 9), 3, 3), ((28, 28), 7, 2), ((11, 8), 4, 3)):
-        image = chance.random((height, width))
-        try:
-            answer = np.asarray(call(cut, image, size, stride))
-        except ValueError as error:
-            if "inhomogeneous" in str(error):
-                raise Wrong(
-                    "Your patches are of different sizes: the last ones run off the edge. A window of k pixels has to "
-                    "start at H − k or before."
-                ) from None
-            raise
-        wanted = convolve.patches(image, size, stride)
+def cut(answer: Any) -> str:
+    """Cut all whole patches out of an image, any size and any stride."""
+    cases = []
+    for trial, rng in enumerate(trials(8)):
+        size, stride = (int(n) for n in rng.integers((2, 1), (6, 5)))
+        if trial < 3:  # stride and size differ, and windows that just fit
+            size, stride = ((3, 2), (2, 3), (4, 1))[trial]
+        rows, columns = rng.permutation([3, 5] if trial else [4, 4])
+        rest = rng.integers(0, stride, 2) if trial > 3 else (0, 0)
+        height, width = ((n - 1) * stride + size + int(r) for n, r in zip((rows, columns), rest, strict=True))
+        cases.append((rng.random((height, width)).astype(("float32", "float64")[trial % 2]), size, stride))
+    swapped = (
+        "Rows and columns are exchanged. The outer loop runs over the rows, and the first index counts them: "
+        "`image[y : y + k, x : x + k]`."
+    )
+    missing = "Some patches are missing: a range stops before its end. `range(0, H - k + 1, stride)`."
+    mistakes = [
+        (lambda i, k, s: _patches(i[:-1, :-1], k, s, s), missing),
+        (lambda i, k, s: _patches(i[:-1], k, s, s), missing),
+        (lambda i, k, s: _patches(i[:, :-1], k, s, s), missing),
+        (lambda i, k, s: _patches(i, k, 1, 1), "Your window moves by one pixel; it should jump by the stride."),
+        (lambda i, k, s: _patches(i, k, k, k), "Your window moves by its own size; it should jump by the stride."),
+        (lambda i, k, s: _patches(i, k, s, 1), "To the right your window moves by one pixel, not by the stride."),
+        (lambda i, k, s: _patches(i, k, 1, s), "Downward your window moves by one pixel, not by the stride."),
+        (lambda i, k, s: _patches(i, k, s, s).transpose(1, 0, 2, 3), swapped),
+        (lambda i, k, s: _patches(i, k, s, s).transpose(0, 1, 3, 2), "Every patch is transposed: rows stay rows."),
+        (lambda i, k, s: _patches(i, k, s, s).transpose(1, 0, 3, 2), swapped),
+        (
+            lambda i, k, s: _patches(i, k, s, s).reshape(-1, k, k),
+            "The patches are all there, in one long row. Keep the grid: (rows, columns, size, size).",
+        ),
+        (
+            lambda i, k, s: _patches(i, k, s, s).transpose(2, 3, 0, 1),
+            "The axes are in another order: the place of a patch comes first, (rows, columns, size, size).",
+        ),
+    ]
+
+    def otherwise(case: tuple[np.ndarray, int, int], answer: np.ndarray, wanted: np.ndarray) -> str:
+        (height, width), size, stride = case[0].shape, *case[1:]
         about = f"{height}×{width} image, {size}×{size} patches, stride {stride}"
         if answer.shape == wanted.shape:
-            if np.array_equal(answer, wanted):
-                continue
-            if np.array_equal(answer, wanted.transpose(0, 1, 3, 2)):
-                raise Wrong("Every patch is transposed. The first index counts rows, downward.")
-            raise Wrong(f"The shape is right, the pixels are not ({about}). Patch (r, c) starts at pixel (r·s, c·s).")
-        if answer.dtype == object or answer.ndim < 3:
-            raise Wrong(f"All patches together should be one array of shape {wanted.shape}; yours is {answer.shape}.")
-        if answer.shape == (wanted.shape[0] * wanted.shape[1], size, size):
-            raise Wrong(
-                f"The patches are all there, in one long row. Keep the grid: {wanted.shape}, one list for each row."
-            )
-        if answer.shape == (wanted.shape[1], wanted.shape[0], size, size):
-            raise Wrong("Rows and columns of the grid are exchanged: the outer loop runs over the rows.")
-        if answer.ndim == 4 and answer.shape[2:] == (size, size):
-            if answer.shape[0] > wanted.shape[0]:
-                raise Wrong(f"Too many patches ({about}): with stride {stride} the window jumps {stride} at a time.")
-            raise Wrong(
-                f"Some patches are missing ({about}): {answer.shape[:2]} instead of {wanted.shape[:2]}. A range stops "
-                "before its end: `range(0, H - k + 1, stride)`."
-            )
-        raise Wrong(f"{about}: the result has shape {wanted.shape}, yours {answer.shape}.")
+            return f"The shape is right, the pixels are not ({about}). Patch (r, c) starts at pixel (r·s, c·s)."
+        return f"{about}: all patches together are one array of shape {wanted.shape}; yours is {answer.shape}."
+
+    ragged = "patches of one size: a window that starts beyond H − k, or W − k, runs off the edge"
+
+    try:
+        compare(
+            answer,
+            cases,
+            lambda i, k, s: convolve.patches(i, k, s),
+            mistakes,
+            otherwise,
+            [(lambda i, k, s: i.shape[0] != i.shape[1], _SQUARE), (lambda i, k, s: s > 1, _STRIDE)],
+            read=lambda patches: array(patches, what=ragged),
+            atol=1e-5,
+        )
+    except ValueError as error:
+        if any(word in str(error) for word in ("inhomogeneous", "must have the same shape", "equal size")):
+            raise Wrong(f"Your patches have different sizes. It asks for {ragged}.") from None
+        raise
     return "A window onto every part of the image: everything in this series begins with these two loops."
 
 
+_SQUARE = "Right on square images, wrong on others: `shape[0]` counts the rows, `shape[1]` the columns."
+_STRIDE = "Right with stride 1, wrong with larger ones: patch (r, c) starts at pixel (r·s, c·s)."
+
+
+def _last(n: int, stride: int) -> int:
+    return range(0, n, stride)[-1]
+
+
 @LESSON.check("padding")
-def _(padding: Any) -> str:
-    for n, size, stride in ((28, 7, 2), (28, 7, 7), (10, 3, 1), (11, 4, 5), (12, 2, 4), (9, 3, 4)):
-        answer = call(padding, n, size, stride)
-        last = (math.ceil(n / stride) - 1) * stride
-        wanted = max(last + size - n, 0)
-        about = f"{n} pixels, windows of {size}, stride {stride}"
-        if np.ndim(answer) or not float(answer).is_integer():
-            raise Wrong(f"The answer is a whole number of pixels; for {about} yours is {answer}.")
-        if answer < 0:
-            raise Wrong(f"For {about} you answer {answer}: when no window runs off, the padding is 0, not negative.")
-        if answer == wanted:
-            continue
-        if answer == size - 1:
-            raise Wrong(
-                f"{size - 1} is what a window at the very last pixel would need. With stride {stride} the last "
-                f"starting point is {last}: {wanted} would do for {about}."
-            )
-        if answer == (stride - (n - size) % stride) % stride:
-            raise Wrong(
-                "You round up to the next whole step, so that no pixel is lost. The question asks for more: EVERY "
-                "starting point below n keeps its window."
-            )
-        if abs(answer - wanted) == 1:
-            raise Wrong(f"One off for {about}: the last window starts at {last} and covers {size} pixels from there.")
-        raise Wrong(f"For {about} the last window starts at {last}. Where does it end, and how far is that beyond n?")
+def padding(answer: Any) -> str:
+    """Count the pixels that the far edge needs so that every stride-th pixel can start a window."""
+    cases = [(28, 7, 2), (28, 7, 7), (10, 3, 1), (11, 4, 5), (12, 2, 4), (9, 3, 4), (5, 8, 2), (28, 7, 3)]
+    for rng in trials(24):
+        cases.append(tuple(int(v) for v in rng.integers((4, 1, 1), (40, 10, 8))))
+    once = "You round up to the next whole step, so that no pixel is lost. The question asks for more: EVERY starting "
+    once += "point below n keeps its window."
+    divides = "size − stride is right only where the stride divides n. Where is the last starting point below n?"
+    near = "One off: the last window starts at the last multiple of the stride below n, and covers `size` pixels from "
+    near += "there, that one included."
+    mistakes = [
+        (lambda n, k, s: _last(n, s) + k - n, "When no window runs off, the padding is 0, not negative."),
+        (lambda n, k, s: abs(_last(n, s) + k - n), "When no window runs off, the padding is 0: `max`, not `abs`."),
+        (
+            lambda n, k, s: k - 1,
+            "size − 1 is what a window at the very last pixel would need. Where is the last starting point?",
+        ),
+        (lambda n, k, s: k - s, divides),
+        (lambda n, k, s: max(k - s, 0), divides),
+        (lambda n, k, s: (s - (n - k) % s) % s, once),
+        (lambda n, k, s: (k - n) % s if n > k else k - n, once),
+        (lambda n, k, s: max(_last(n, s) + k - n - 1, 0), near),
+        (lambda n, k, s: _last(n, s) + k - n - 1, near),
+        (lambda n, k, s: max(_last(n, s) + k - n, 0) + 1, near),
+        (lambda n, k, s: max(_last(n, s) + k - n + 1, 0), near),
+        (
+            lambda n, k, s: max(n // s * s + k - n, 0),
+            "A window at n itself does not count: where the stride divides n, the last start is n − stride.",
+        ),
+        (lambda n, k, s: _last(n, s) + k, "That is where the last window ends. How far is that beyond n?"),
+        (lambda n, k, s: 2 * max(_last(n, s) + k - n, 0), "All of the padding is behind the n pixels: count it once."),
+    ]
+
+    def otherwise(case: tuple[int, int, int], answer: int, wanted: int) -> str:
+        n, size, stride = case
+        return (
+            f"For {n} pixels, windows of {size} and stride {stride} you answer {answer}, and it is {wanted}: the last "
+            f"window starts at {_last(n, stride)}. Where does it end, and how far is that beyond n?"
+        )
+
+    compare(
+        answer,
+        cases,
+        lambda n, k, s: max(_last(n, s) + k - n, 0),
+        mistakes,
+        otherwise,
+        read=lambda pixels: whole(pixels, "a whole number of pixels"),
+        atol=None,
+    )
     return "Just enough black for the last window, and none when it already fits."
 
 
 @LESSON.check("ledger")
-def _(weights: Any) -> str:
-    for side, window, stride, units, outputs in ((28, 10, 1, 20, 10), (28, 7, 2, 8, 5), (32, 5, 3, 6, 100)):
-        answer = call(weights, side, window, stride, units, outputs)
-        places = ((side - window) // stride + 1) ** 2
-        filters, values = (window**2 + 1) * units, places * units
-        wanted = filters + (values + 1) * outputs
-        about = (
-            f"a {side}×{side} image, {units} units with {window}×{window} windows, stride {stride}, {outputs} outputs"
+def ledger(answer: Any) -> str:
+    """Count the weights of a network whose units slide a window and whose outputs read every value."""
+    cases = [(28, 10, 1, 20, 10), (28, 7, 2, 8, 5), (32, 5, 3, 6, 100)]
+    for trial, rng in enumerate(trials(12)):
+        side, window, stride, units, outputs = (int(v) for v in rng.integers((12, 2, 1, 2, 2), (40, 11, 6, 30, 20)))
+        cases.append((side, window, stride if trial % 3 else 1, units, outputs))
+
+    def total(n: int, k: int, s: int, u: int, o: int, along: Any = None, bias: int = 1, second: int = 1) -> Any:
+        along = (n - k) // s + 1 if along is None else along
+        return (k * k + bias) * u + (along**2 * u + second) * o
+
+    def places(n: int, k: int, s: int) -> int:
+        return ((n - k) // s + 1) ** 2
+
+    around = "The window has to fit whole: along one axis it takes (side − window) // stride + 1 places."
+    mistakes = [
+        (
+            lambda n, k, s, u, o: (k * k + 1) * u,
+            "These are the filters alone. The next layer reads every value, and has weights too.",
+        ),
+        (
+            lambda n, k, s, u, o: (places(n, k, s) * u + 1) * o,
+            "This is the next layer alone. The filters have weights too, few as they are.",
+        ),
+        (
+            lambda *case: total(*case, bias=0, second=0),
+            "Every unit has a bias, in both layers: count one more for each.",
+        ),
+        (lambda *case: total(*case, second=0), "Every output has a bias too: count one more weight for each."),
+        (lambda *case: total(*case, bias=0), "Every filter has a bias too: count one more weight for each."),
+        (
+            lambda n, k, s, u, o: places(n, k, s) * ((k * k + 1) * u + u * o) + o,
+            "You pay for the filters at every place. They are shared: once.",
+        ),
+        (
+            lambda *case: total(*case, along=1),
+            "Each unit passes on one value for every place at which its window lands.",
+        ),
+        (
+            lambda n, k, s, u, o: (k * k + 1) * u + (((n - k) // s + 1) * u + 1) * o,
+            "The window slides in two directions: count the places along one axis, squared.",
+        ),
+        (
+            lambda n, k, s, u, o: (k + 1) * u + (places(n, k, s) * u + 1) * o,
+            "The window has two sides: window · window weights, and a bias.",
+        ),
+        (
+            lambda n, k, s, u, o: (k * k + 1) * u + (places(n, k, s) + 1) * o,
+            "Each of the units has a map of its own, and the outputs read them all: places times units.",
+        ),
+        (
+            lambda n, k, s, u, o: (k * k + 1) * u + places(n, k, s) * (u + 1) * o,
+            "Each output has one bias, not one for every place.",
+        ),
+        (
+            lambda n, k, s, u, o: (k * k + 1) * u * o + (places(n, k, s) * u + 1) * o,
+            "The outputs share the filters: count those once, not for every output.",
+        ),
+        (lambda n, k, s, u, o: total(n, k, 1, u, o), "You leave out the stride: it makes the places fewer."),
+        (lambda n, k, s, u, o: total(n, k, s, u, o, along=(n - k) / s + 1), f"Half a step is no step. {around}"),
+        (lambda n, k, s, u, o: total(n, k, s, u, o, along=-((k - n) // s) + 1), f"Half a step is no step. {around}"),
+        (lambda n, k, s, u, o: total(n, k, s, u, o, along=(n - k) // s), f"The first place counts, too. {around}"),
+        (lambda n, k, s, u, o: total(n, k, s, u, o, along=(n - k + 1) // s), around),
+        (lambda n, k, s, u, o: total(n, k, s, u, o, along=n // s), around),
+        (lambda n, k, s, u, o: total(n, k, s, u, o, along=-(-n // s)), around),
+    ]
+
+    def otherwise(case: tuple[int, ...], answer: float, wanted: int) -> str:
+        side, window, stride, units, outputs = case
+        return (
+            f"For a {side}×{side} image, {units} units with {window}×{window} windows, stride {stride} and {outputs} "
+            f"outputs you count {answer:,.12g}; it is {wanted:,}. Filters first, then values passed on, then the next "
+            "layer."
         )
-        if np.ndim(answer):
-            raise Wrong("The answer is one number: all the weights together.")
-        if answer == wanted:
-            continue
-        hints = {
-            filters: "These are the filters alone. The next layer reads every value, and has weights too.",
-            (values + 1) * outputs: "This is the next layer alone. The filters have weights too, few as they are.",
-            window**2 * units + values * outputs: "Every unit has a bias, in both layers: count one more for each.",
-            filters + values * outputs: "Every output has a bias too: count one more weight for each.",
-            window**2 * units + (values + 1) * outputs: "Every filter has a bias too: count one more weight for each.",
-            filters * places + (values + 1) * outputs: "You pay for the filters at every place. They are shared: once.",
-            filters + (units + 1) * outputs: "Each unit passes on one value for every place at which its window lands.",
-        }
-        if answer in hints:
-            raise Wrong(hints[answer])
-        along = (side - window) // stride + 1
-        if answer == filters + (along * units + 1) * outputs:
-            raise Wrong(f"The window slides in two directions: {along} times {along} places.")
-        if stride > 1:
-            raise Wrong(f"For {about} there are {wanted:,} weights. Along one axis the window takes {along} places.")
-        raise Wrong(f"For {about} you count {answer:,}. Filters first, then values passed on, then the next layer.")
+
+    compare(
+        answer,
+        cases,
+        total,
+        mistakes,
+        otherwise,
+        [(lambda n, k, s, u, o: s > 1, "Right with stride 1, wrong with larger ones. " + around)],
+        read=lambda weights: number(weights, "one number: all the weights together"),
+        atol=None,
+    )
     return "The whole ledger in one function: cheap filters, an expensive reader behind them."

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from helpers.exercises.core import Lesson, Option, Wrong, call
+from helpers.exercises.cases import compare
+from helpers.exercises.core import Lesson, Option
+from helpers.exercises.judge import trials
 
 LESSON = Lesson("start_here")
 
@@ -26,33 +28,50 @@ LESSON.ask(
 @LESSON.check("pencil")
 def pencil(answer: Any) -> str:
     """Turn white ink on black into black pencil on white paper."""
-    for shape in ((28, 28), (3, 5), (2, 1, 4, 4)):
-        image = np.random.default_rng().random(shape, dtype=np.float32)
-        before = image.copy()
-        drawn = call(answer, image)
-        if not np.array_equal(image, before):
-            raise Wrong("Your function changes the image it is given: make a new array instead of writing into it.")
-        _judge(np.asarray(drawn), image)
+    cases = []
+    for trial, rng in enumerate(trials(5)):
+        image = rng.random(rng.integers(4, 13, 2)) * (0.6, 1)[trial % 2]
+        image[rng.random(image.shape) < 0.3] = 0  # paper, as in a digit
+        if trial % 2:
+            image.flat[:2] = 0, 1
+        else:
+            image += 0.1  # no black and no white: nothing may depend on this picture's own range
+        cases.append((image.astype(("float32", "float64")[trial // 2 % 2]),))
+    turned = "You turned the positions around. Turn the values around, and leave each pixel where it is."
+    own = "That depends on the brightest or darkest pixel of this one picture. White is 1, whatever the picture holds."
+    mistakes = [
+        (lambda image: image, "This is still white ink on black: nothing has changed."),
+        (lambda image: -image, _NEGATIVE),
+        (lambda image: image - 1, _NEGATIVE),
+        (lambda image: 255 - image, _RANGE),
+        (lambda image: 256 - image, _RANGE),
+        (lambda image: 255 * (1 - image), _RANGE),
+        (lambda image: 255 - 255 * image.astype(int), _RANGE),
+        (lambda image: image.max() - image, own),
+        (lambda image: image.max() + image.min() - image, own),
+        (lambda image: 1 - image / image.max(), own),
+        (lambda image: (image.max() - image) / (image.max() - image.min()), own),
+        (lambda image: image[::-1], turned),
+        (lambda image: image[:, ::-1], turned),
+        (lambda image: image[::-1, ::-1], turned),
+        (lambda image: image.T, turned),
+    ]
+    compare(answer, cases, lambda image: 1 - image, mistakes, otherwise=_pixel, atol=1e-5)
     return "White became 0, black became 1, and one expression did it for every pixel: arrays need no loop."
 
 
-def _judge(drawn: np.ndarray, image: np.ndarray) -> None:
+_NEGATIVE = "A pixel lies between 0 (black) and 1 (white); yours are negative. Where should a pixel of 1 go?"
+_RANGE = "Pixels here go from 0 to 1, not from 0 to 255: what is white in this range?"
+
+
+def _pixel(case: tuple[np.ndarray], drawn: np.ndarray, wanted: np.ndarray) -> str:
+    """The hint that compares one pixel, for a drawing that no known mistake explains."""
+    image = case[0]
     if drawn.shape != image.shape:
-        raise Wrong(f"The image has the shape {image.shape}, your drawing {drawn.shape}: keep the shape.")
-    if drawn.dtype == bool:
-        raise Wrong("`not` and `~` know only yes and no. Pixels are shades between 0 and 1: what turns 0 into 1, "
-                    "1 into 0 and 0.3 into 0.7?")  # fmt: skip
-    if np.allclose(drawn, 1 - image):
-        return
-    if np.allclose(drawn, image):
-        raise Wrong("This is still white ink on black: nothing has changed.")
-    if np.allclose(drawn, -image):
-        raise Wrong("A pixel lies between 0 (black) and 1 (white); yours are negative. Where should a pixel of 1 go?")
-    if np.allclose(drawn, 255 - image) or np.allclose(drawn, 256 - image):
-        raise Wrong("Pixels here go from 0 to 1, not from 0 to 255: what is white in this range?")
-    if drawn.ndim > 0 and any(np.allclose(drawn, np.flip(image, axis)) for axis in [*range(image.ndim), None]):
-        raise Wrong("You turned the positions around. Turn the values around, and leave each pixel where it is.")
+        return f"The image has the shape {image.shape}, your drawing {drawn.shape}: keep the shape."
     if np.isin(drawn, (0, 1)).all():
-        raise Wrong("Only 0 and 1 are left: the gray pixels at the border of the ink are gone. 0.3 should become 0.7.")
-    worst = np.unravel_index(np.abs(drawn - (1 - image)).argmax(), image.shape)
-    raise Wrong(f"A pixel of {image[worst]:.2f} became {drawn[worst]:.2f}; it should be {1 - image[worst]:.2f}.")
+        return "Only 0 and 1, or yes and no, are left: the gray pixels are gone. 0.3 should become 0.7."
+    worst = np.unravel_index(np.abs(drawn - wanted).argmax(), image.shape)
+    digits = 2 if abs(drawn[worst] - wanted[worst]) > 0.01 else 5
+    was, now, should = (f"{values[worst]:.{digits}f}" for values in (image, drawn, wanted))
+    return f"A pixel of {was} became {now}; it should be {should}."

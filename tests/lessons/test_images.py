@@ -1,14 +1,15 @@
-"""Plausible wrong answers and the hints they earn, and the claims its prose makes."""
+"""Right and wrong answers to the exercises of the lesson "Images are numbers", and the claims its prose makes."""
 
 import io
+import math
 
 import numpy as np
 import pytest
+import torch
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 from PIL import Image
 
 from helpers import data, plots
-from helpers.exercises import check
 from helpers.filters import convolve
 from helpers.plots import style
 
@@ -22,15 +23,69 @@ VIEWS = {
 }
 
 
-def cut(image, size, stride, *, stop=1, step=None):
-    step = stride if step is None else step
-    tops, lefts = (range(0, n - size + stop, step) for n in image.shape)
+def cut(image, size, stride, *, stop=1, down=None, right=None):
+    tops = range(0, image.shape[0] - size + stop, down or stride)
+    lefts = range(0, image.shape[1] - size + stop, right or stride)
     return np.array([[image[y : y + size, x : x + size] for x in lefts] for y in tops])
 
 
-def ragged(image, size, stride):
+def collected(image, size, stride):
+    rows = []
+    for y in range(0, image.shape[0] - size + 1, stride):
+        row = []
+        for x in range(0, image.shape[1] - size + 1, stride):
+            row.append(image[y : y + size, x : x + size])
+        rows.append(row)
+    return rows
+
+
+def filled(image, size, stride):
+    rows, columns = ((n - size) // stride + 1 for n in image.shape)
+    grid = np.zeros((rows, columns, size, size), dtype=np.float32)
+    for r in range(rows):
+        for c in range(columns):
+            top, left = r * stride, c * stride
+            grid[r, c] = image[top : top + size, left : left + size]
+    return grid
+
+
+def by_steps(image, size, stride):
+    rows, columns = ((n - size) // stride + 1 for n in image.shape)
+    down, right = image.strides
+    return as_strided(image, (rows, columns, size, size), (stride * down, stride * right, down, right))
+
+
+def running_off(image, size, stride):
     height, width = image.shape
-    return np.array([image[y : y + size, x : x + size] for y in range(0, height, stride) for x in range(0, width, 2)])
+    return np.array(
+        [[image[y : y + size, x : x + size] for x in range(0, width, stride)] for y in range(0, height, stride)]
+    )
+
+
+def running_off_in_lists(image, size, stride):
+    height, width = image.shape
+    return [[image[y : y + size, x : x + size] for x in range(0, width, stride)] for y in range(0, height, stride)]
+
+
+def exchanged(image, size, stride):
+    height, width = image.shape
+    return np.array(
+        [
+            [image[x : x + size, y : y + size] for x in range(0, width - size + 1, stride)]
+            for y in range(0, height - size + 1, stride)
+        ]
+    )
+
+
+def width_first(image, size, stride):
+    width, height = image.shape
+    tops, lefts = range(0, height - size + 1, stride), range(0, width - size + 1, stride)
+    return np.array([[image[y : y + size, x : x + size] for x in lefts] for y in tops])
+
+
+def brightened(image, size, stride):
+    image -= image.mean()
+    return cut(image, size, stride)
 
 
 def write_into(scan):
@@ -42,77 +97,202 @@ def last(n, stride):
     return range(0, n, stride)[-1]
 
 
-WRONG = {
+def along(n, k, s):
+    return (n - k) // s + 1
+
+
+def books(n, k, s, u, o):
+    return (k * k + 1) * u + (along(n, k, s) ** 2 * u + 1) * o
+
+
+def printing(*arguments):
+    print(len(arguments))
+
+
+def looking(n, size, stride):
+    missing, start = 0, 0
+    while start < n:
+        missing = max(missing, start + size - n)
+        start += stride
+    return missing
+
+
+def counting(side, window, stride, units, outputs):
+    total = 0
+    for _ in range(units):
+        total += window * window + 1
+    for _ in range(outputs):
+        total += len(range(0, side - window + 1, stride)) ** 2 * units + 1
+    return total
+
+
+RIGHT = {
     "images/ink": [
-        (lambda: (lambda s: s / 255,), "ink is still dark"),
-        (lambda: (lambda s: 255.0 - s,), "divide"),
-        (lambda: (lambda s: 1 - s / s.max(),), "its own range"),
-        (lambda: (lambda s: (s.max() - s.astype(float)) / (s.max() - s.min()),), "its own range"),
-        (lambda: (lambda s: (255 - s) // 255,), "rounded away"),
-        (lambda: (lambda s: (1 - s / 255).ravel(),), "keeps its shape"),
-        (lambda: (lambda s: (s / 255) ** 2,), "Paper (255)"),
-        (lambda: (write_into,), "changes the picture"),
+        lambda: (lambda s: 1 - s / 255,),
+        lambda: (lambda s: (255 - s) / 255,),
+        lambda: (lambda s: 1 - s.astype("float32") / 255,),
+        lambda: (lambda s: 1 - (s / 255).astype(np.float16),),
+        lambda: (lambda s: ~s / 255.0,),
+        lambda: (lambda s: 1 - torch.from_numpy(s) / 255,),
+        lambda: (lambda s: [[(255 - int(p)) / 255 for p in row] for row in s],),
+        lambda: (lambda s: np.linspace(1, 0, 256)[s],),
+        lambda: (lambda s: np.subtract(255.0, s) * (1 / 255),),
     ],
     "images/views": [
-        (lambda: (VIEWS | {"image.T": False},), "`image.T`"),
-        (lambda: (VIEWS | {"image[[4, 5, 6]]": True},), "`image[[4, 5, 6]]`"),
-        (lambda: (dict.fromkeys(VIEWS, True),), "2 more to find"),
-        (lambda: ({name: not view for name, view in VIEWS.items()},), "wrong way round"),
-        (lambda: ([True] * 6,), "Keep the dictionary"),
+        lambda: (VIEWS,),
+        lambda: (dict(reversed(VIEWS.items())),),
+        lambda: ({name: np.bool_(view) for name, view in VIEWS.items()},),
+        lambda: ({name: int(view) for name, view in VIEWS.items()},),
+        lambda: ({name: np.shares_memory(eval(name), image) for name in VIEWS for image in [np.eye(28)]},),
     ],
     "images/cut": [
-        (lambda: (lambda i, k, s: cut(i, k, s, stop=0),), "stops before its end"),
-        (lambda: (lambda i, k, s: cut(i, k, s, step=1),), "jumps"),
-        (lambda: (lambda i, k, s: cut(i, k, s).reshape(-1, k, k),), "Keep the grid"),
-        (lambda: (lambda i, k, s: cut(i, k, s).transpose(1, 0, 2, 3),), "outer loop"),
-        (lambda: (lambda i, k, s: cut(i, k, s).transpose(0, 1, 3, 2),), "transposed"),
-        (lambda: (ragged,), "different sizes"),
-        (lambda: (lambda i, k, s: cut(i, k, s)[::-1],), "the pixels are not"),
-        (lambda: (lambda i, k, s: i[:k, :k],), "one array of shape"),
+        lambda: (cut,),
+        lambda: (collected,),
+        lambda: (filled,),
+        lambda: (by_steps,),
+        lambda: (lambda i, k, s: sliding_window_view(i, (k, k))[::s, ::s],),
+        lambda: (lambda i, k, s: convolve.patches(i, k, s),),
+        lambda: (lambda i, k, s: torch.from_numpy(i).unfold(0, k, s).unfold(1, k, s),),
+        lambda: (lambda image, size, stride: np.float64(cut(image, size, stride)).tolist(),),
+        lambda: (lambda image, size, stride: cut(image, size, stride).astype(np.float16),),
     ],
     "images/padding": [
-        (lambda: (lambda n, k, s: k - 1,), "last starting point"),
-        (lambda: (lambda n, k, s: last(n, s) + k - n,), "not negative"),
-        (lambda: (lambda n, k, s: max(last(n, s) + k - n - 1, 0),), "One off"),
-        (lambda: (lambda n, k, s: (s - (n - k) % s) % s,), "EVERY starting point"),
-        (lambda: (lambda n, k, s: n / k,), "last window starts"),
-        (lambda: (lambda n, k, s: 0.5,), "whole number"),
-        (lambda: (lambda n, k, s: 100,), "Where does it end"),
+        lambda: (lambda n, k, s: max(last(n, s) + k - n, 0),),
+        lambda: (lambda n, k, s: max((n - 1) // s * s + k - n, 0),),
+        lambda: (lambda n, k, s: max((math.ceil(n / s) - 1) * s + k - n, 0),),
+        lambda: (lambda n, k, s: int(np.clip(np.arange(0, n, s)[-1] + k - n, 0, None)),),
+        lambda: (lambda n, k, s: np.maximum(np.arange(0, n, s).max() + k - n, 0),),
+        lambda: (lambda n, k, s: torch.relu(torch.tensor(last(n, s) + k - n)),),
+        lambda: (looking,),
     ],
     "images/ledger": [
-        (lambda: (lambda n, k, s, u, o: (k * k + 1) * u,), "filters alone"),
-        (lambda: (lambda n, k, s, u, o: (((n - k) // s + 1) ** 2 * u + 1) * o,), "next layer alone"),
-        (lambda: (lambda n, k, s, u, o: k * k * u + ((n - k) // s + 1) ** 2 * u * o,), "in both layers"),
-        (lambda: (lambda n, k, s, u, o: k * k * u + (((n - k) // s + 1) ** 2 * u + 1) * o,), "Every filter has a bias"),
-        (lambda: (lambda n, k, s, u, o: (k * k + 1) * u + ((n - k) // s + 1) ** 2 * u * o,), "Every output has a bias"),
-        (lambda: (lambda n, k, s, u, o: (k * k + 1) * u + (u + 1) * o,), "for every place"),
-        (lambda: (lambda n, k, s, u, o: (k * k + 1) * u + (((n - k) // s + 1) * u + 1) * o,), "two directions"),
-        (lambda: (lambda n, k, s, u, o: (k * k + 1) * u + ((n - k + 1) ** 2 * u + 1) * o,), "Along one axis"),
-        (
-            lambda: (
-                lambda n, k, s, u, o: (k * k + 1) * u * ((n - k) // s + 1) ** 2 + (((n - k) // s + 1) ** 2 * u + 1) * o,
+        lambda: (books,),
+        lambda: (counting,),
+        lambda: (lambda side, window, stride, units, outputs: float(books(side, window, stride, units, outputs)),),
+        lambda: (lambda *case: np.array(books(*case)),),
+        lambda: (lambda *case: torch.tensor([books(*case)]),),
+        lambda: (lambda n, k, s, u, o: u * (k**2 + 1) + o + o * u * int((n - k) / s + 1) ** 2,),
+        lambda: (
+            lambda n, k, s, u, o: (
+                sum(w.numel() for w in torch.nn.Conv2d(1, u, k, s).parameters())
+                + sum(w.numel() for w in torch.nn.Linear(u * along(n, k, s) ** 2, o).parameters())
             ),
-            "at every place",
         ),
     ],
 }
 
-
-@pytest.mark.parametrize(
-    "answer", [lambda s: (255 - s) / 255, lambda s: 1 - s.astype("float32") / 255, lambda s: (~s) / 255.0]
-)
-def test_other_ways_to_ink_are_right_too(answer):
-    assert check("images/ink", answer).status == "right"
-
-
-def test_a_view_of_all_patches_is_a_right_cut():
-    assert check("images/cut", lambda i, k, s: sliding_window_view(i, (k, k))[::s, ::s]).status == "right"
-    assert check("images/cut", lambda i, k, s: convolve.patches(i, k, s)).status == "right"
-
-
-@pytest.mark.parametrize("key", ["images/ink", "images/cut", "images/padding", "images/ledger"])
-def test_a_function_that_returns_nothing_is_not_attempted(key):
-    assert check(key, lambda *_: None).status == "not attempted yet"
+WRONG = {
+    "images/ink": [
+        (lambda: (lambda s: s / 255,), "ink is still dark"),
+        (lambda: (lambda s: s.astype(float),), "Nothing has changed"),
+        (lambda: (lambda s: 255.0 - s,), "divide"),
+        (lambda: (lambda s: ~s,), "divide"),
+        (lambda: (lambda s: 1 - s / s.max(),), "its own range"),
+        (lambda: (lambda s: (s.max() - s.astype(float)) / (s.max() - s.min()),), "its own range"),
+        (lambda: (lambda s: s / 255 - 1,), "all of them negative"),
+        (lambda: (lambda s: 1 - s,), "wraps around"),
+        (lambda: (lambda s: -s / 255,), "wraps around"),
+        (lambda: (lambda s: 1 - s / 256,), "not by 256"),
+        (lambda: (lambda s: 1 - s / 254,), "Paper (255)"),
+        (lambda: (lambda s: (255 - s) // 255,), "rounded away"),
+        (lambda: (lambda s: np.round(1 - s / 255),), "rounded away"),
+        (lambda: (lambda s: np.round(1 - s / 255, 2),), "Paper (255)"),
+        (lambda: (lambda s: (1 - s / 255).ravel(),), "keeps its shape"),
+        (lambda: (lambda s: (1 - s / 255).T,), "keeps its shape"),
+        (lambda: (lambda s: (1 - s / 255)[::-1],), "Paper (255)"),
+        (lambda: (lambda s: (s / 255) ** 2,), "Paper (255)"),
+        (lambda: (lambda s: 1 - s / 255 * np.nan,), "NaN"),
+        (lambda: (lambda s: 1 - scan / 255,), "NameError"),  # noqa: F821
+        (lambda: (printing,), "is there a `return`?"),
+        (lambda: (write_into,), "changed its argument"),
+    ],
+    "images/views": [
+        (lambda: (VIEWS | {"image.T": False},), "`image.T`"),
+        (lambda: (VIEWS | {"image[::2, ::2]": False},), "`image[::2, ::2]`"),
+        (lambda: (VIEWS | {"image[[4, 5, 6]]": True},), "`image[[4, 5, 6]]`"),
+        (lambda: (VIEWS | {"image[image > 0.5]": True},), "`image[image > 0.5]`"),
+        (lambda: (VIEWS | {"image + 0": True},), "`image + 0`"),
+        (lambda: (dict.fromkeys(VIEWS, True),), "2 more to find"),
+        (lambda: ({name: not view for name, view in VIEWS.items()},), "wrong way round"),
+        (lambda: ({name: str(view) for name, view in VIEWS.items()},), "quotation marks"),
+        (lambda: ({name: [view] for name, view in VIEWS.items()},), "True or False"),
+        (lambda: (dict.fromkeys(VIEWS, np.nan),), "NaN"),
+        (lambda: (VIEWS | {"image.T": 2},), "not 2"),
+        (lambda: ([True] * 6,), "Keep the dictionary"),
+        (lambda: (VIEWS | {"image - 0": False},), "Keep the dictionary"),
+    ],
+    "images/cut": [
+        (lambda: (lambda i, k, s: cut(i, k, s, stop=0),), "stops before its end"),
+        (lambda: (lambda i, k, s: cut(i, k, s, down=1, right=1),), "moves by one pixel"),
+        (lambda: (lambda i, k, s: cut(i, k, k),), "by its own size"),
+        (lambda: (lambda i, k, s: cut(i, k, s, down=1),), "Downward"),
+        (lambda: (lambda i, k, s: cut(i, k, s, right=1),), "To the right"),
+        (lambda: (lambda i, k, s: cut(i, k, s).reshape(-1, k, k),), "Keep the grid"),
+        (lambda: (lambda i, k, s: cut(i, k, s).transpose(1, 0, 2, 3),), "outer loop"),
+        (lambda: (lambda i, k, s: cut(i, k, s).transpose(0, 1, 3, 2),), "transposed"),
+        (lambda: (lambda i, k, s: cut(i, k, s).transpose(2, 3, 0, 1),), "axes are in another order"),
+        (lambda: (lambda i, k, s: cut(i, k, s)[::-1],), "the pixels are not"),
+        (lambda: (lambda i, k, s: cut(i - i.mean(), k, s),), "the pixels are not"),
+        (lambda: (lambda i, k, s: cut(i, k, s).astype(int),), "the pixels are not"),
+        (lambda: (lambda i, k, s: i[:k, :k],), "one array of shape"),
+        (lambda: (lambda i, k, s: cut(i, k, s)[-1],), "one array of shape"),
+        (lambda: (lambda i, k, s: cut(i, k, s).mean(axis=(2, 3)),), "one array of shape"),
+        (lambda: (lambda i, k, s: cut(i, 7, 2),), "one array of shape"),
+        (lambda: (lambda i, k, s: cut(np.pad(i, 1), k, s),), "one array of shape"),
+        (lambda: (exchanged,), "Rows and columns are exchanged"),
+        (lambda: (width_first,), "off the edge"),
+        (lambda: (running_off,), "different sizes"),
+        (lambda: (running_off_in_lists,), "off the edge"),
+        (lambda: (brightened,), "changed its argument"),
+        (lambda: (printing,), "is there a `return`?"),
+    ],
+    "images/padding": [
+        (lambda: (lambda n, k, s: k - 1,), "last starting point"),
+        (lambda: (lambda n, k, s: max(k - s, 0),), "divides n"),
+        (lambda: (lambda n, k, s: last(n, s) + k - n,), "not negative"),
+        (lambda: (lambda n, k, s: abs(last(n, s) + k - n),), "not `abs`"),
+        (lambda: (lambda n, k, s: max(last(n, s) + k - n - 1, 0),), "One off"),
+        (lambda: (lambda n, k, s: max(last(n, s) + k - n, 0) + 1,), "One off"),
+        (lambda: (lambda n, k, s: (s - (n - k) % s) % s,), "EVERY starting point"),
+        (lambda: (lambda n, k, s: max(n // s * s + k - n, 0),), "n itself"),
+        (lambda: (lambda n, k, s: last(n, s) + k,), "where the last window ends"),
+        (lambda: (lambda n, k, s: 2 * max(last(n, s) + k - n, 0),), "count it once"),
+        (lambda: (lambda n, k, s: n / k,), "`//`"),
+        (lambda: (lambda n, k, s: float(max(last(n, s) + k - n, 0)),), "float"),
+        (lambda: (lambda n, k, s: 0.5,), "whole number"),
+        (lambda: (lambda n, k, s: 5,), "Where does it end"),
+        (lambda: (lambda n, k, s: 100,), "Where does it end"),
+        (lambda: (lambda n, k, s: [max(last(n, s) + k - n, 0)],), "a list of 1"),
+        (lambda: (lambda n, k, s: str(max(last(n, s) + k - n, 0)),), "a string"),
+        (lambda: (lambda n, k, s: math.nan,), "NaN"),
+        (lambda: (lambda n, k, s: max(last(n) + k - n, 0),), "TypeError"),
+        (lambda: (printing,), "is there a `return`?"),
+    ],
+    "images/ledger": [
+        (lambda: (lambda n, k, s, u, o: (k * k + 1) * u,), "filters alone"),
+        (lambda: (lambda n, k, s, u, o: (along(n, k, s) ** 2 * u + 1) * o,), "next layer alone"),
+        (lambda: (lambda n, k, s, u, o: k * k * u + along(n, k, s) ** 2 * u * o,), "in both layers"),
+        (lambda: (lambda *case: books(*case) - case[3],), "Every filter has a bias"),
+        (lambda: (lambda *case: books(*case) - case[4],), "Every output has a bias"),
+        (lambda: (lambda n, k, s, u, o: (k * k + 1) * u + (u + 1) * o,), "for every place"),
+        (lambda: (lambda n, k, s, u, o: (k * k + 1) * u + (along(n, k, s) * u + 1) * o,), "two directions"),
+        (lambda: (lambda n, k, s, u, o: books(n, k, 1, u, o),), "leave out the stride"),
+        (lambda: (lambda n, k, s, u, o: (k * k + 1) * u + (((n - k) / s + 1) ** 2 * u + 1) * o,), "Half a step"),
+        (lambda: (lambda n, k, s, u, o: (k * k + 1) * u + (((n - k) // s) ** 2 * u + 1) * o,), "first place counts"),
+        (lambda: (lambda n, k, s, u, o: (k * k + 1) * u + ((n // s) ** 2 * u + 1) * o,), "fit whole"),
+        (lambda: (lambda n, k, s, u, o: (k + 1) * u + (along(n, k, s) ** 2 * u + 1) * o,), "two sides"),
+        (lambda: (lambda n, k, s, u, o: (along(n, k, s) ** 2) * ((k * k + 1) * u + u * o) + o,), "at every place"),
+        (lambda: (lambda n, k, s, u, o: (k * k + 1) * u + (along(n, k, s) ** 2 + 1) * o,), "places times units"),
+        (lambda: (lambda *case: books(*case) + 1,), "you count"),
+        (lambda: (lambda *case: 74_230,), "you count"),
+        (lambda: (lambda n, k, s, u, o: books(n, k, s, o, u),), "you count"),
+        (lambda: (lambda *case: [books(*case)],), "a list of 1"),
+        (lambda: (lambda *case: f"{books(*case):,}",), "a string"),
+        (lambda: (lambda *case: math.inf,), "infinite"),
+        (lambda: (lambda *case: (books(*case), 1),), "a tuple of 2"),
+        (lambda: (printing,), "is there a `return`?"),
+    ],
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("expression", "view"), VIEWS.items())
@@ -123,8 +303,6 @@ def test_what_the_lesson_calls_a_view_shares_memory(expression, view):
 
 @pytest.mark.parametrize(("height", "width", "size", "stride"), [(28, 28, 7, 2), (19, 11, 4, 3), (7, 9, 7, 1)])
 def test_loops_views_unfold_and_the_helper_cut_the_same_patches(height, width, size, stride):
-    import torch
-
     image = np.random.default_rng(size).random((height, width)).astype(np.float32)
     wanted = cut(image, size, stride)
     down, right = image.strides

@@ -1,0 +1,74 @@
+"""Judge a function over several cases at once: a mistake gets its hint only if it explains every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from helpers.exercises.judge import Wrong, array, call, same
+
+Mistake = tuple[Callable[..., Any], str]
+
+
+def compare(
+    function: Any,
+    cases: Iterable[tuple[Any, ...]],
+    right: Callable[..., Any],
+    mistakes: Sequence[Mistake] = (),
+    otherwise: Callable[..., str] = lambda case, answer, wanted: "These are not the right numbers yet.",
+    only: Sequence[Mistake] = (),
+    read: Callable[[Any], Any] = array,
+    atol: float | None = 1e-4,
+) -> None:
+    """Run a student's function on all cases and compare; the right answer is tried first.
+
+    One case alone can be right by luck, or be explained by two mistakes; all of them together seldom are.
+
+    Args:
+        function: the student's.
+        cases: the arguments of each call.
+        right: the official function of the same arguments.
+        mistakes: (wrong function, hint): given when the function has the student's answer in every case.
+        otherwise: the hint when no mistake explains them, from the first wrong case, its answer and the right one.
+        only: (condition of the arguments, hint): given when the wrong cases are those that meet it, and right ones do
+            not.
+        read: how one answer is read, such as :func:`judge.array`.
+        atol: absolute tolerance; what comes in float16 gets more. None compares exactly, as counts have to be.
+
+    Raises:
+        Wrong: unless every answer is right.
+    """
+    asked, answers, slack = [], [], []
+    for case in cases:
+        try:
+            raw = call(function, *case)
+            answers.append(read(raw))
+        except Exception:
+            if all(map(_agree, answers, [right(*one) for one in asked], slack)):
+                raise
+            break  # an earlier wrong answer tells more than a later one that stops
+        asked.append(case)
+        slack.append(3e-2 if atol and str(getattr(raw, "dtype", "")).endswith("float16") else atol)
+    wanted = [right(*case) for case in asked]
+    fits = list(map(_agree, answers, wanted, slack))
+    if all(fits):
+        return
+    for mistake, hint in mistakes:
+        if _explains(mistake, asked, answers, slack):
+            raise Wrong(hint)
+    for condition, hint in only:
+        if [not condition(*case) for case in asked] == fits:
+            raise Wrong(hint)
+    first = fits.index(False)
+    raise Wrong(otherwise(asked[first], answers[first], wanted[first]))
+
+
+def _agree(answer: Any, wanted: Any, atol: float | None) -> bool:
+    return answer == wanted if atol is None else same(answer, wanted, atol=atol, rtol=max(1e-4, atol / 10))
+
+
+def _explains(mistake: Callable[..., Any], cases: list[Any], answers: list[Any], slack: list[float | None]) -> bool:
+    try:
+        return all(map(_agree, answers, [mistake(*case) for case in cases], slack))
+    except (ArithmeticError, ValueError, IndexError):  # the mistake has no answer to one of these cases
+        return False
