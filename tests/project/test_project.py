@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 
 import pytest
 import yaml
@@ -16,7 +17,7 @@ from packaging.version import Version
 from tools import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base", "jupyter-core": "jupyter_core"}
 
 # Who may import whom: the rooms of helpers, in the order of the series.
 ALLOWED = {
@@ -35,6 +36,7 @@ TARGETS = [
     "lab",
     "test",
     "test-browser",
+    "nightly",
     "notebooks",
     "data",
     "checkpoints",
@@ -134,6 +136,30 @@ def test_constraints_fix_one_version_of_everything_for_every_platform():
                 where = {"python_version": python, "python_full_version": f"{python}.4", "sys_platform": system}
                 chosen = [pin for pin in pins[name] if not pin.marker or pin.marker.evaluate(where)]
                 assert len(chosen) == 1, f"{name} has {len(chosen)} versions for Python {python} on {system}"
+
+
+def imported(path):
+    """Top-level names of everything that a file imports, inside its functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield (node.module or "").split(".")[0]
+
+
+def test_whatever_helpers_import_is_declared():
+    """A package that is here only because another one needs it may be gone with that one's next version."""
+    declared, distributions = set(requirements()), metadata.packages_distributions()
+    for path in sorted((ROOT / "helpers").rglob("*.py")):
+        for name in set(imported(path)) - set(sys.stdlib_module_names) - {"helpers"}:
+            owners = {canonicalize_name(owner) for owner in distributions.get(name, [])}
+            assert owners & declared, f"{path.relative_to(ROOT)} imports {name}, which pyproject.toml does not declare"
+
+
+def test_the_first_part_is_numpy_only():
+    for path in (ROOT / "helpers" / "filters").glob("*.py"):
+        others = set(imported(path)) - set(sys.stdlib_module_names) - {"helpers", "numpy"}
+        assert not others, f"helpers/filters/{path.name} imports {', '.join(others)}"
 
 
 def test_the_conda_environment_agrees_with_pyproject():
