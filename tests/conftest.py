@@ -6,6 +6,7 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
+os.environ["CNN_MEMORY"] = "off"  # no test reads or writes what the user has solved
 
 
 @pytest.fixture(scope="session")

@@ -1,21 +1,21 @@
-"""How a question is asked and an answer judged; the questions themselves are in one file a lesson."""
+"""Questions and verdicts: what a lesson asks, what an answer comes to, and the tally. One file a lesson asks them."""
 
 from __future__ import annotations
 
 import html
 import importlib
 import inspect
-import pkgutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from helpers.display import box, plain, rich, with_widget
-from helpers.exercises import judge
+from helpers.exercises import judge, memory
 from helpers.exercises.judge import Blank, Wrong, call
 
-__all__ = ["Lesson", "Option", "Wrong", "call", "check", "lesson", "names", "predict", "tally"]
+__all__ = ["Lesson", "Option", "Wrong", "call", "check", "lesson", "names", "predict", "reset", "tally"]
 
 Status = Literal["right", "wrong", "not attempted yet"]
 
@@ -97,8 +97,7 @@ class Lesson:
         self.questions[key] = Question(text, options, key)
 
 
-_checked: dict[str, Status] = {}
-_predicted: dict[str, bool] = {}
+_NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
 def lesson(name: str) -> Lesson:
@@ -113,14 +112,13 @@ def lesson(name: str) -> Lesson:
 
 
 def names() -> list[str]:
-    """The names of all lessons that ask something, sorted."""
-    files = {module.name for module in pkgutil.iter_modules(sys.modules[__package__].__path__)}
-    made = {
-        name.rpartition(".")[2]
-        for name, module in [*sys.modules.items()]
-        if name.startswith(f"{__package__}.") and hasattr(module, "LESSON")
-    }
-    return sorted((files | made) - {"cases", "core", "judge", "memory"})
+    """The names of all lessons that ask something, in their order: the files beside this one that define ``LESSON``."""
+    files = [path for folder in sys.modules[__package__].__path__ for path in Path(folder).glob("*.py")]
+    asking = {path.stem for path in files if "\nLESSON = " in path.read_text(encoding="utf-8")}
+    made = {name for name, module in [*sys.modules.items()] if hasattr(module, "LESSON")}
+    asking |= {name.rpartition(".")[2] for name in made if name.startswith(f"{__package__}.")}
+    numbered = {path.stem.partition("_")[2]: path.stem for path in _NOTEBOOKS.glob("*.ipynb")}
+    return sorted(asking, key=lambda name: numbered.get(name, name))
 
 
 def _find(key: str, what: str) -> Any:
@@ -138,8 +136,8 @@ def check(key: str, *answers: Any) -> Verdict:
         answers: what the exercise asks for: a function, an array, a number.
     """
     verdict = _judge(_find(key, "checks"), key, answers)
-    if _checked.get(key) != "right":
-        _checked[key] = verdict.status
+    if verdict.status == "right":  # once solved stays solved: a later try may play
+        memory.remember("solved", key)
     return verdict
 
 
@@ -186,7 +184,7 @@ class Prediction:
     def choose(self, index: int) -> str:
         """Take the option with this index; returns the explanation as HTML. The first choice counts."""
         option = self.question.options[index]
-        _predicted.setdefault(self.question.key, option.right)
+        memory.remember("predicted", self.question.key, option.right)
         color, word = _TONES["right" if option.right else "wrong"]
         return box(color, f"<b>{word}</b> {rich(option.why)}")
 
@@ -231,28 +229,57 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Tally:
-    """How many predictions came true and how many exercises are solved, of how many."""
+    """How many predictions came true at the first try and how many exercises are solved, of how many.
 
-    lesson: Lesson
+    Attributes:
+        lessons: those that are counted.
+        whole: whether they are the whole series.
+    """
+
+    lessons: tuple[Lesson, ...]
+    whole: bool = False
 
     def __str__(self) -> str:
-        asked, exercises = self.lesson.questions, self.lesson.checks
-        came_true = sum(_predicted.get(key, False) for key in asked)
-        answered = sum(key in _predicted for key in asked)
-        solved = sum(_checked.get(key) == "right" for key in exercises)
-        return (
-            f"This lesson: {came_true} of {len(asked)} predictions right at the first try "
-            f"({answered} answered), {solved} of {len(exercises)} exercises solved."
-        )
+        return f"{'The whole series' if self.whole else 'This lesson'}: {_counted(self.lessons)}."
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        open_exercises = [key.split("/")[1] for key in self.lesson.checks if _checked.get(key) != "right"]
-        rest = f" Still open: {', '.join(open_exercises)}." if open_exercises else " All exercises solved."
+        if self.whole:
+            rows = "".join(f"<br>{html.escape(_title(one.name))}: {_counted((one,))}" for one in self.lessons)
+            return box("#0072B2", f"<b>{self}</b>{rows}")
+        solved = memory.recall()["solved"]
+        left = [key.split("/")[1] for one in self.lessons for key in one.checks if key not in solved]
+        rest = f" Still open: {', '.join(left)}." if left else " All exercises solved."
         return box("#0072B2", f"<b>{self}</b>{html.escape(rest)}")
 
 
-def tally(name: str) -> Tally:
-    """The tally of a lesson, ``"edge_filters"``: run the cell again after you have answered more."""
-    return Tally(lesson(name))
+def _counted(lessons: Sequence[Lesson]) -> str:
+    facts = memory.recall()
+    asked = [key for lesson in lessons for key in lesson.questions]
+    exercises = [key for lesson in lessons for key in lesson.checks]
+    return (
+        f"{sum(facts['predicted'].get(key, False) for key in asked)} of {len(asked)} predictions right at the first "
+        f"try ({sum(key in facts['predicted'] for key in asked)} answered), "
+        f"{sum(key in facts['solved'] for key in exercises)} of {len(exercises)} exercises solved"
+    )
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def tally(name: str = "") -> Tally:
+    """The tally of a lesson, ``"edge_filters"``, or of the whole series; run the cell again after further answers.
+
+    Args:
+        name: of the lesson; without one, all of them.
+    """
+    return Tally((lesson(name),)) if name else Tally(tuple(map(lesson, names())), whole=True)
+
+
+def reset(name: str = "") -> Tally:
+    """Forget what you solved and predicted in a lesson, or in all of them, also on the disk; returns the new tally."""
+    nothing_yet = tally(name)  # first, so that a wrong name forgets nothing
+    memory.forget(name)
+    return nothing_yet
