@@ -2,6 +2,7 @@
 #
 #   PYTHON=python3.12   the Python that builds .venv (default: the first suitable one found)
 #   TORCH=cpu           PyTorch without CUDA, for Linux without an NVIDIA card (TORCH=default goes back); remembered
+#   VERSIONS=newest     the newest versions of all packages instead of those of constraints.txt (VERSIONS=pinned goes back)
 #   LESSON=occlusion    one lesson instead of all, for notebooks and slides
 #   FLAGS=--no-browser  further options for JupyterLab, for lab and slides
 
@@ -12,11 +13,11 @@ PY := .venv/bin/python
 CANDIDATES := python3.13 python3.12 python3.11 python3 python
 FIRST := $(wildcard notebooks/*_start_here.ipynb)
 # One thread per process: the workers share the cores, and the numbers do not depend on how many there are.
-PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --durations=10
 # Says so and carries on when the data cannot be fetched: every lesson also runs on the offline stand-in.
 FETCH := $(PY) -m helpers.data
 
-.PHONY: help setup lab test test-browser notebooks data checkpoints slides site bench lint clean
+.PHONY: help setup lab test test-browser nightly notebooks data checkpoints slides site bench lint clean
 
 help:
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -31,7 +32,7 @@ setup:
 	  if [ $$score -gt $$rank ]; then best="$$python"; rank=$$score; fi; \
 	  if [ $$score -eq 4 ]; then break; fi; \
 	done; \
-	if [ -n "$$best" ]; then exec "$$best" tools/setup.py --torch "$(TORCH)"; fi; \
+	if [ -n "$$best" ]; then exec "$$best" tools/setup.py --torch "$(TORCH)" --versions "$(VERSIONS)"; fi; \
 	echo "No Python was found$(if $(PYTHON), at $(PYTHON)): install Python 3.11 or newer, or name one with PYTHON=/path/to/python3." >&2; exit 1
 
 lab: setup ## set up, fetch the data, open JupyterLab on the first notebook
@@ -47,7 +48,12 @@ test: setup ## set up, then everything that must hold: unit tests, exercises, co
 
 test-browser: setup ## the lessons in a real JupyterLab, driven through headless Chromium
 	@$(FETCH)
-	$(PYTEST) -m browser tests/browser
+	$(PYTEST) -n 2 --dist loadgroup -m browser tests/browser
+
+nightly: setup ## what takes too long for every change: each exercise 200 times on fresh cases, errors put into helpers
+	@$(FETCH)
+	EXERCISE_RUNS=200 $(PYTEST) -n 2 tests/lessons/test_exercises.py
+	$(PY) -m tools.mutants
 
 notebooks: setup ## run the lessons and store their outputs (LESSON=occlusion for one)
 	@$(PY) -m tools.notebooks run $(LESSON)
@@ -70,9 +76,10 @@ bench: setup ## every claim about speed, measured again
 	@for script in benchmarks/*.py; do \
 	  [ -e "$$script" ] || continue; echo "$$script"; $(PY) "$$script" || exit 1; done
 
-lint: setup ## ruff: rules (notebooks included) and format
+lint: setup ## rules (notebooks included), format, types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) -m mypy
 
 clean: ## remove caches, site/ and screenshots/ (keeps .venv and the data)
 	rm -rf site screenshots build *.egg-info .pytest_cache .ruff_cache

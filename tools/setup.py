@@ -41,6 +41,7 @@ NETWORK_SIGNS = (
     "Connection refused",
     "connection broken",
 )
+VERSIONS = ("pinned", "newest")
 DISK_SIGNS = ("No space left on device", "Errno 28", "Disk quota exceeded")
 
 
@@ -54,9 +55,9 @@ def say(line):
     sys.stdout.flush()
 
 
-def fingerprint(root, torch):
+def fingerprint(root, torch, versions="pinned"):
     """Return the hexadecimal digest of everything the environment depends on, its place included."""
-    digest = hashlib.sha256(repr((torch, os.path.realpath(root))).encode("utf-8"))
+    digest = hashlib.sha256(repr((torch, versions, os.path.realpath(root))).encode("utf-8"))
     for name in INPUTS:
         with open(os.path.join(root, name), "rb") as file:
             digest.update(file.read())
@@ -64,7 +65,7 @@ def fingerprint(root, torch):
 
 
 def read_stamp(venv):
-    """Return what the last call left behind: {"torch": choice, "made_from": fingerprint or None}, or {}."""
+    """Return what the last call left behind: torch, versions and made_from (a fingerprint or None), or {}."""
     try:
         with open(os.path.join(venv, "setup.json")) as file:
             stamp = json.load(file)
@@ -73,11 +74,11 @@ def read_stamp(venv):
         return {}
 
 
-def write_stamp(venv, torch, made_from):
-    """Record the choice of torch, and the fingerprint once the installation is complete."""
+def write_stamp(venv, torch, versions, made_from):
+    """Record both choices, and the fingerprint once the installation is complete."""
     path = os.path.join(venv, "setup.json")
     with open(path + ".part", "w") as file:
-        json.dump({"torch": torch, "made_from": made_from}, file)
+        json.dump({"torch": torch, "versions": versions, "made_from": made_from}, file)
     os.replace(path + ".part", path)
 
 
@@ -165,8 +166,11 @@ def copy_settings(root, prefix):
         shutil.copyfile(os.path.join(root, name), os.path.join(prefix, place))
 
 
-def setup(root, torch):
-    """Bring .venv up to date. `torch` is "cpu", "default" or "" for whatever was chosen before."""
+def setup(root, torch, versions=""):
+    """Bring .venv up to date.
+
+    `torch` is "cpu" or "default", `versions` "pinned" or "newest"; "" keeps what was chosen before.
+    """
     venv = os.path.join(root, ".venv")
     python = os.path.join(venv, "bin", "python")
     log = os.path.join(venv, "setup.log")
@@ -174,7 +178,10 @@ def setup(root, torch):
     torch = torch or stamp.get("torch") or "default"
     if torch not in GIGABYTES:
         raise Stop("TORCH=%s is not known: use TORCH=cpu or TORCH=default." % torch)
-    wanted = fingerprint(root, torch)
+    versions = versions or stamp.get("versions") or VERSIONS[0]
+    if versions not in VERSIONS:
+        raise Stop("VERSIONS=%s is not known: use VERSIONS=pinned or VERSIONS=newest." % versions)
+    wanted = fingerprint(root, torch, versions)
     if stamp.get("made_from") == wanted and answers(python, ""):
         return
     check_python()
@@ -184,9 +191,10 @@ def setup(root, torch):
         # Starting over is the one way from one build of torch to the other that leaves nothing of the first behind.
         say("Creating .venv with Python %d.%d." % sys.version_info[:2])
         run([sys.executable, "-m", "venv", "--clear", venv], log)
-    write_stamp(venv, torch, None)
+    write_stamp(venv, torch, versions, None)
     say("Installing the packages into .venv: a few minutes the first time.")
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", "constraints.txt"]
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install += ["-c", "constraints.txt"] if versions == "pinned" else ["--upgrade", "--upgrade-strategy", "eager"]
     if sys.stdout.isatty():
         install.remove("--quiet")
     if torch == "cpu":
@@ -194,20 +202,21 @@ def setup(root, torch):
     install += ["-e", ".[test]"]
     run(install, log)
     copy_settings(root, venv)
-    write_stamp(venv, torch, wanted)
+    write_stamp(venv, torch, versions, wanted)
 
 
 def main():
     """Read the command line; answer every foreseen failure with a sentence and exit status 1."""
     parser = argparse.ArgumentParser(description="Build .venv for the lessons.")
     parser.add_argument("--torch", default="", help="cpu, default, or nothing to keep the earlier choice")
+    parser.add_argument("--versions", default="", help="pinned, newest, or nothing to keep the earlier choice")
     parser.add_argument("--settings", action="store_true", help="only copy Jupyter's settings into this environment")
     options = parser.parse_args()
     try:
         if options.settings:
             copy_settings(ROOT, sys.prefix)
         else:
-            setup(ROOT, options.torch)
+            setup(ROOT, options.torch, options.versions)
     except Stop as stop:
         sys.exit(str(stop))
     except OSError as error:

@@ -198,6 +198,31 @@ def test_the_cpu_build_comes_from_the_index_of_pytorch(project, monkeypatch):
     assert settings["@jupyterlab/apputils-extension:notification"] == {"fetchNews": "false", "checkForUpdates": False}
 
 
+def test_the_newest_versions_are_installed_without_constraints(project, monkeypatch):
+    """VERSIONS=newest is remembered until VERSIONS=pinned; an unknown word is answered with a sentence."""
+    spec = importlib.util.spec_from_file_location("setup_script", project / "tools/setup.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    commands = []
+    (project / ".venv").mkdir()
+    monkeypatch.setattr(script, "run", lambda command, log: commands.append(" ".join(command)))
+    monkeypatch.setattr(script, "answers", lambda python, code: True)
+    monkeypatch.setattr(script, "check_disk", lambda folder, torch: None)
+
+    def calls(versions):
+        commands.clear()
+        script.setup(str(project), "", versions)
+        return ["-c constraints.txt" in command for command in commands]
+
+    assert calls("") == [True]
+    assert calls("newest") == [False]
+    assert "--upgrade" in commands[0]
+    assert calls("") == []
+    assert calls("pinned") == [True]
+    with pytest.raises(script.Stop, match="VERSIONS=latest is not known: use VERSIONS=pinned or VERSIONS=newest"):
+        script.setup(str(project), "", "latest")
+
+
 def test_binder_gets_the_settings_that_setup_copies(project):
     """postBuild names no file of its own: one table in tools/setup.py says which settings go where."""
     status, said = set_up(project, f"sys.prefix = {str(project / 'binder')!r}", arguments=["--settings"])
