@@ -10,6 +10,7 @@ metadata `outputs_made_from` is the fingerprint of its code cells; the notebook 
 
 import argparse
 import hashlib
+import os
 import re
 import sys
 import tempfile
@@ -17,10 +18,10 @@ from pathlib import Path
 
 import nbformat
 
-from tools import ROOT
+from helpers.display import WIDGET_VIEW
+from tools import ROOT, folds
 from tools.lessons import Refusal, chosen, read, relink
 
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 FINGERPRINT = "outputs_made_from"
 # The slides treat a cell of an unknown layer as never shown but passable. Without it, Shift+Enter into presenter notes
 # ends on an empty slide that no key leaves (jupyterlab-slideshow 0.3.4).
@@ -63,6 +64,7 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             cell.metadata[DECK] = {"layer": "notes"}
         if cell.cell_type == "code":
             cell.outputs = [output for output in map(_clean_output, cell.outputs) if output is not None]
+            folds.fold(cell)
     return notebook
 
 
@@ -119,11 +121,22 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
     """Run every cell in a fresh kernel started in `folder`, replacing the outputs."""
     from nbconvert.preprocessors import ExecutePreprocessor
 
+    os.environ["CNN_MEMORY"] = "off"  # the kernel inherits it: no tally that somebody's own file has filled
     runner = ExecutePreprocessor(
         timeout=900, kernel_name="python3", record_timing=False, store_widget_state=False, allow_errors=True
     )
     runner.coalesce_streams = True
     runner.preprocess(notebook, {"metadata": {"path": str(folder)}})
+
+
+def relink_pages() -> None:
+    """Renew the links to lessons in the project's own pages: README, CONTRIBUTING and their like."""
+    for pattern in ("*.md", "data/*.md", "benchmarks/*.md", ".github/**/*.md"):
+        for page in ROOT.glob(pattern):
+            text = page.read_text(encoding="utf-8")
+            if (renewed := relink(text)) != text:
+                page.write_text(renewed, encoding="utf-8")
+                print(page.relative_to(ROOT), "stored")
 
 
 def require_real_data() -> None:
@@ -162,8 +175,7 @@ def main() -> None:
         else:
             for path in paths:
                 print(path.name, "stored" if write(clean(read(path)), path) else "unchanged")
-        for page in ROOT.glob("*.md"):  # README and CONTRIBUTING link lessons too
-            page.write_text(relink(page.read_text(encoding="utf-8")), encoding="utf-8")
+        relink_pages()
     except Refusal as refusal:
         sys.exit(str(refusal))
 

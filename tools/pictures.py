@@ -6,7 +6,7 @@ Each is named by a lesson and the first words of its alternative text, so a pict
 import base64
 import sys
 
-from tools import ROOT
+from tools import ROOT, folds
 from tools.lessons import Lesson, Refusal, chosen
 
 FOLDER = ROOT / "docs" / "pictures"
@@ -28,10 +28,10 @@ def stored(name: str, words: str) -> bytes:
         Refusal: if the lesson or the picture is not there.
     """
     for path in chosen([name]):
-        for _, output in Lesson(path).outputs:
-            about = output.get("metadata", {}).get("image/png", {})
-            if isinstance(about, dict) and about.get("alt", "").startswith(words):
-                return base64.b64decode(output.data["image/png"])
+        for cell in Lesson(path).code:
+            for alt, picture in folds.pictures(cell):
+                if alt.startswith(words):
+                    return base64.b64decode(picture)
     raise Refusal(
         f"The lesson {name} stores no picture that begins with {words!r}: run `make notebooks LESSON={name}`."
     )

@@ -17,8 +17,8 @@ def markdown(source, kind=""):
     return nbformat.v4.new_markdown_cell(source, metadata={"slideshow": {"slide_type": kind}})
 
 
-def code(source, *tags, outputs=()):
-    cell = nbformat.v4.new_code_cell(source, metadata={"slideshow": {"slide_type": ""}, "tags": list(tags)})
+def code(source, *tags, kind="", outputs=()):
+    cell = nbformat.v4.new_code_cell(source, metadata={"slideshow": {"slide_type": kind}, "tags": list(tags)})
     cell.outputs = list(outputs)
     return cell
 
@@ -53,9 +53,10 @@ def good():
         ),
         markdown("## A filter\n\nIf `a != b`, look.\n\n> **Common mistake.** Multiplying matrices.", "slide"),
         code('predict("edge_filters/one")'),
-        code("plots.show(training.predict(1))", outputs=[picture()]),
+        code("plots.show(training.predict(1))", "answer", kind="fragment", outputs=[picture()]),
+        markdown(FOLD.format("What to see", "The edge.")),
         code('predict("edge_filters/two")'),
-        code("Playground()", outputs=[picture()]),
+        code("Playground()", "answer", kind="subslide", outputs=[picture()]),
         markdown("## Exercises", "slide"),
         *exercise(1, "★☆☆"),
         *exercise(2, "★★☆"),
@@ -136,6 +137,14 @@ SPOILED = {
     "nbval by comment": ("code_style", swap("plots.show", "1))", "1))\n# NBVAL_SKIP")),
     "one prediction": ("predictions", drop('predict("edge_filters/two")')),
     "crowded prediction": ("predictions", swap('predict("edge_filters/two")', ")", ")\nplots.show(2)")),
+    "answer not tagged": ("answers", lambda nb: find(nb, "plots.show").metadata.update(tags=[])),
+    "answer stored open": ("answers", lambda nb: find(nb, "Playground").update(outputs=[picture()])),
+    "answer on the question's slide": (
+        "answers",
+        lambda nb: find(nb, "plots.show").metadata.slideshow.update(slide_type=""),
+    ),
+    "what to see is open": ("answers", swap("<details>\n<summary>What", "<details>", "**What to see:**")),
+    "no answer": ("answers", lambda nb: find(nb, "Playground").update(outputs=[], metadata={"slideshow": {}})),
     "no explorer": ("explorer", drop("Playground()")),
     "two exercises": ("exercises", lambda nb: [drop("### Exercise 3")(nb), find(nb, "answer").metadata.pop("tags")]),
     "no effort": ("exercises", swap("### Exercise 2", "★★☆ · 5 min", "easy")),
@@ -198,7 +207,7 @@ def test_a_good_lesson_keeps_every_rule(good, broken_rules):
 
 
 def test_the_front_door_is_excused_from_the_parts_of_a_lesson(good, broken_rules):
-    good.cells = good.cells[:6]
+    good.cells = good.cells[:7]
     good.cells[0].source = good.cells[0].source.replace("# Edges", "# Start").split("**Time")[0]
     find(good, "predict").source = 'predict("start_here/one")'
     good.cells.append(code("plots.show(2)", outputs=[picture()]))

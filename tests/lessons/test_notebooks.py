@@ -7,7 +7,9 @@ it by its title. Its outputs are stored by `make notebooks` only. In order:
    with 3 to 5 bullets, `**Time:** 20 minutes live · 45 minutes alone`, `**Builds on:** ...`.
 2. Set-up, the first code cell and the only one tagged `setup`: imports, and at most calls that choose the style.
 3. Sections. Headings never skip a level; code cells have at most 25 lines, their median is under 12.
-4. `predict("edge_filters/key")`, alone in its cell, at least twice.
+4. `predict("edge_filters/key")`, alone in its cell, at least twice. The cells that answer it, up to the next
+   heading, are tagged `answer` and stored folded; on a slide the first of them is a later step, and "What to see"
+   below it is a fold.
 5. At least one cell that calls something imported from `helpers.explorers`.
 6. `## Exercises`, then 3 to 5 times, easy to hard: a markdown cell `### Exercise 1: title` with `★☆☆ · 5 min` below
    it and the task; the stub, a code cell tagged `exercise` with `...` in it, ending in
@@ -19,7 +21,7 @@ it by its title. Its outputs are stored by `make notebooks` only. In order:
 
 The front door, `start_here`, needs one prediction, and no exercises, explorer, mistake, summary, tally, time or basis.
 
-Metadata: tags `setup`, `exercise`, `check`, `nbval-check-output` (text equal on every machine, compared in
+Metadata: tags `setup`, `answer`, `exercise`, `check`, `nbval-check-output` (text equal on every machine, compared in
 `make test`) and beside it `real-data` (the text shows the real data: not compared on the offline stand-in). Every cell
 has its `slideshow.slide_type`: slide, subslide, fragment, notes, skip or "" (goes on below the cell above).
 """
@@ -31,12 +33,12 @@ from collections.abc import Callable
 
 import pytest
 
-from tools import lessons
+from tools import folds, lessons
 from tools.lessons import Lesson, items, prose
 from tools.notebooks import DECK, FINGERPRINT, MACHINE_PATH, WIDGET_VIEW, fingerprint, readable
 
 SLIDE_TYPES = {"slide", "subslide", "fragment", "notes", "skip", ""}
-TAGS = {"setup", "exercise", "check", "nbval-check-output", "real-data"}
+TAGS = {"setup", "answer", "exercise", "check", "nbval-check-output", "real-data"}
 CLOSING = ("Exercises", "Summary", "Three questions to answer aloud", "Read more", "Next lesson")
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)")
 
@@ -108,6 +110,33 @@ def predictions(lesson):
     needed = 1 if lesson.front_door else 2
     if len(lessons.predictions(lesson.path)) < needed:
         yield f"there must be at least {needed} predictions"
+
+
+def answers(lesson):
+    """Nothing below a question answers it before the reader has chosen: neither what is stored nor the same slide."""
+    for start, cell in enumerate(lesson.cells):
+        if cell.cell_type != "code" or not lessons.called(ast.parse(cell.source), "predict"):
+            continue
+        question, found, stepped = cell.source.strip(), False, False
+        for index, below in enumerate(lesson.cells[start + 1 :], start + 1):
+            kind = below.metadata.get("slideshow", {}).get("slide_type")
+            new_topic = below.cell_type == "markdown" and below.source.startswith(("#", "> **Common mistake"))
+            if new_topic or "exercise" in lessons.tags(below) or (found and kind == "slide"):
+                break
+            stepped |= kind in {"slide", "subslide", "fragment"}
+            if below.cell_type == "markdown":
+                if below.source.startswith("**What to see"):
+                    yield f"{question}: what to see in the answer, cell {index}, is not folded"
+            elif folds.ANSWER in lessons.tags(below):
+                found = True
+                if not stepped:
+                    yield f"{question}: its answer, cell {index}, stands on the same step of the slide"
+                if below.outputs and not folds.is_folded(below):
+                    yield f"{question}: its answer, cell {index}, is stored open: run `make notebooks`"
+            elif below.outputs and not found and not lessons.called(ast.parse(below.source), "predict"):
+                yield f"{question}: cell {index} stores an output above the answer; tag it `answer`"
+        if not found:
+            yield f"{question}: no cell below it is tagged `answer`"
 
 
 def explorer(lesson):
@@ -299,6 +328,7 @@ RULES: tuple[Callable, ...] = (
     set_up,
     code_style,
     predictions,
+    answers,
     explorer,
     exercises,
     own_names,
