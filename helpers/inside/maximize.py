@@ -69,11 +69,11 @@ def ascend(
         lr: step size in pixel values.
         l2: λ of the penalty λ‖I‖² that keeps pixels dark unless they are needed.
         variation: weight of the total variation, the mean difference of neighboring pixels: keeps images smooth.
-        jitter: before each step the images move by up to so many pixels, so that no single pixel can carry the score.
+        jitter: largest random shift before each step, in pixels, so that no single pixel can carry the score.
         blur: share of a 3×3 blur mixed in after each step, in [0, 1].
         clamp: range of the data; None lets pixels take any value.
         frames: how many images on the way to keep.
-        seed: of the jitter.
+        seed: random seed of the jitter.
         watch: called with the step and the images after each step.
 
     Raises:
@@ -83,35 +83,32 @@ def ascend(
         raise ValueError(
             "steps must be at least 1, lr above 0, l2, variation and jitter not negative, blur from 0 to 1."
         )
-    images = start.detach().clone()
-    chance = torch.Generator().manual_seed(seed)
+    images = start.detach().clone().requires_grad_()
+    optimizer = torch.optim.Adam([images], lr, maximize=True)
+    generator = torch.Generator().manual_seed(seed)
     kept_at = {round(i * steps / max(frames - 1, 1)) for i in range(frames)}
     history, kept, at = [], [], []
-    mean, square = torch.zeros_like(images), torch.zeros_like(images)
     for step in range(steps + 1):
         if step in kept_at:
-            kept.append(images.clone())
+            kept.append(images.detach().clone())
             at.append(step)
-        move = torch.randint(-jitter, jitter + 1, (2,), generator=chance).tolist() if jitter else [0, 0]
+        move = torch.randint(-jitter, jitter + 1, (2,), generator=generator).tolist() if jitter else [0, 0]
         with torch.enable_grad():
-            leaf = images.detach().requires_grad_()
-            value = score(leaf.roll(move, (2, 3)) if jitter else leaf)
-            goal = value - l2 * leaf.square().sum((1, 2, 3)) - variation * total_variation(leaf)
-            (gradient,) = torch.autograd.grad(goal.sum(), leaf)
+            value = score(images.roll(move, (2, 3)) if jitter else images)
+            goal = value - l2 * images.square().sum((1, 2, 3)) - variation * total_variation(images)
         history.append(value.detach())
         if step == steps:
             break
-        # Adam, written out: the optimizer of the library wants parameters, and these are pictures.
-        mean = 0.9 * mean + 0.1 * gradient
-        square = 0.999 * square + 0.001 * gradient.square()
-        scaled = mean / (1 - 0.9 ** (step + 1)) / ((square / (1 - 0.999 ** (step + 1))).sqrt() + 1e-8)
-        images = images + lr * scaled
-        if blur:
-            images = (1 - blur) * images + blur * _blurred(images)
-        if clamp is not None:
-            images = images.clamp(*clamp)
+        (images.grad,) = torch.autograd.grad(goal.sum(), images)  # backward() would also fill those of the network
+        optimizer.step()
+        with torch.no_grad():
+            if blur:
+                images.copy_((1 - blur) * images + blur * _blurred(images))
+            if clamp is not None:
+                images.clamp_(*clamp)
         if watch is not None:
-            watch(step + 1, images)
+            watch(step + 1, images.detach())
+    images = images.detach()
     with torch.no_grad():
         final = score(images).detach()
     return Ascent(images, final, torch.stack(history), torch.stack(kept) if kept else images.new_empty(0), at)
@@ -147,7 +144,7 @@ def class_images(
         start: where to begin, one image per class; faint noise if not given.
         size: side of the noise.
         channels: depth of the noise.
-        seed: of the noise and the jitter.
+        seed: random seed of the noise and the jitter.
         options: of :func:`ascend`: steps, lr, l2, variation, jitter, blur, clamp, frames, watch.
 
     Raises:
