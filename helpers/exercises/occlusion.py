@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from helpers.exercises.core import Lesson, Option, Wrong, call
-from helpers.network.models import ConvNet
+from helpers.exercises.cases import compare
+from helpers.exercises.core import Lesson, Option
+from helpers.exercises.judge import expect, number, trials
+
+Place = tuple[int, int]
 
 LESSON = Lesson("occlusion")
 
@@ -27,8 +33,8 @@ LESSON.ask(
     "The network gives this 4 a probability of almost 1. How does the map of the drop in probability look?",
     Option("Like the map of the logit, with other numbers", "Softmax is not a change of units. Near 1 it is flat: the "
            "logit can fall by several units while the probability stays at 0.99."),
-    Option("Blank nearly everywhere", "A sure network stays sure under most masks: the probability hardly moves, "
-           "although the logit does.", right=True),
+    Option("Blank in most places", "A sure network stays sure under three masks of four: the probability hardly "
+           "moves, although the logit does.", right=True),
     Option("Noisier than the map of the logit", "Nothing random happens here. The map is flat, not noisy."),
 )  # fmt: skip
 
@@ -49,8 +55,8 @@ LESSON.ask(
            "was nothing to hide."),
     Option("Red also on the empty paper around the 4", "A white square beside the 4 destroys the shape without "
            "covering anything of it. The map shows what the square breaks.", right=True),
-    Option("Nothing: white is the color of ink, so ink is not missed", "On the strokes the change is indeed small. "
-           "Beside them it is large."),
+    Option("Nothing: white is the color of ink, so ink is not missed", "A square is wider than a stroke. Even on the "
+           "strokes it changes the shape, and on the paper beside them it does so more."),
 )  # fmt: skip
 
 LESSON.ask(
@@ -65,114 +71,270 @@ LESSON.ask(
 )  # fmt: skip
 
 
-def _shape(answer: Any, wanted: tuple[int, ...]) -> Tensor:
-    answer = torch.as_tensor(answer)
-    if answer.shape != wanted:
-        raise Wrong(f"The shape should be {wanted}; yours is {tuple(answer.shape)}.")
-    return answer.float()
+def decided(model: nn.Sequential, x: Tensor) -> nn.Sequential:
+    """Rescale the weights of a random network until it has opinions: a fresh one gives every image the same logits.
+
+    Each layer with weights is scaled and shifted so that its outputs for the batch ``x`` have mean 0 and a deviation
+    of 1.5, the logits of 3. Then masks, gradients and softmax have effects far above rounding.
+    """
+    weighted = [layer for layer in model if hasattr(layer, "weight")]
+    with torch.no_grad():
+        for layer in model:
+            if layer in weighted:
+                outputs = layer(x).transpose(0, 1).flatten(1)  # (channels, N · places)
+                scale = (3.0 if layer is weighted[-1] else 1.5) / outputs.std(1)
+                layer.weight.mul_(scale.view(-1, *[1] * (layer.weight.ndim - 1)))
+                layer.bias.copy_((layer.bias - outputs.mean(1)) * scale)
+            x = layer(x)
+    return model.eval()
+
+
+def without_defaults(function: Any, case: tuple[Any, ...], count: int) -> tuple[Any, ...]:
+    """A case cut to ``count`` arguments, if the function has defaults for the rest; else the case as it is."""
+    try:
+        inspect.signature(function).bind(*case[:count])
+    except (TypeError, ValueError):
+        return case
+    return case[:count]
+
+
+def or_shape(hint: str) -> Callable[..., str]:
+    """The hint when no mistake explains an answer, unless its shape is wrong: then that is the hint."""
+
+    def otherwise(_: Any, answer: Any, wanted: Any) -> str:
+        mine, right = np.shape(answer), tuple(np.shape(wanted))
+        return hint if mine == right else f"The shape should be {right}; yours is {mine}."
+
+    return otherwise
+
+
+def _cover(
+    image: Tensor, row: int, column: int, size: int, value: float = 0.0, *, channels: slice = slice(None)
+) -> Tensor:
+    covered = image.clone()
+    covered[channels, row : row + size, column : column + size] = value
+    return covered
+
+
+def _all_but(image: Tensor, row: int, column: int, size: int, value: float = 0.0) -> Tensor:
+    square = _cover(torch.zeros_like(image), row, column, size, 1.0) == 1
+    return image.where(square, torch.tensor(value))
 
 
 @LESSON.check("cover")
-def _(cover: Any) -> str:
-    image = torch.rand(2, 12, 15) + 0.1
-    given = image.clone()
-    answer = call(cover, given, 3, 5, 4, 0.25)
-    if not torch.equal(given, image):
-        raise Wrong("The original image was painted over: work on `image.clone()`.")
-    answer = _shape(answer, (2, 12, 15))
-    wanted = image.clone()
-    wanted[:, 3:7, 5:9] = 0.25
-    swapped, black, first = image.clone(), image.clone(), image.clone()
-    swapped[:, 5:9, 3:7] = 0.25
-    black[:, 3:7, 5:9] = 0.0
-    first[0, 3:7, 5:9] = 0.25
-    outside = torch.full_like(image, 0.25)
-    outside[:, 3:7, 5:9] = image[:, 3:7, 5:9]
-    for mistake, hint in (
-        (swapped, "Row and column are exchanged: rows are the second axis, columns the third."),
-        (black, "The fill is `value`, not always 0."),
-        (first, "Only the first channel is covered: use `:` for the channels."),
-        (outside, "You covered everything except the square."),
-        (image, "Nothing was covered."),
-    ):
-        if torch.equal(answer, mistake):
-            raise Wrong(hint)
-    if not torch.equal(answer, wanted):
-        raise Wrong("The square should begin at (row, column) and be `size` pixels wide: `row : row + size`.")
+def cover(answer: Any) -> str:
+    """A copy of an image with one square filled: any channels, sides, places, sizes and values."""
+    cases: list[tuple[Any, ...]] = []
+    for case, rng in enumerate(trials(6)):
+        size = int(rng.integers(3, 6))
+        height, width = (int(side) for side in rng.permutation([13, 17]))
+        row, column = (int(place) for place in rng.permutation(8)[:2])
+        row, column = ((height - size, column), (row, width - size), (row, column))[case % 3]  # also at both edges
+        row, column = (0, 1) if case == 2 else (row, column)  # also where `row : size` covers something
+        image = torch.rand((1, 3, 2)[case % 3], height, width) * 2 - 0.5
+        cases.append((image, row, column, size, float((0.25, -0.75, 1.5)[case % 3] + rng.random())))
+    cases[5] = without_defaults(answer, (*cases[5][:4], 0.0), 4)
+    compare(
+        answer,
+        cases,
+        _cover,
+        (
+            (lambda i, r, c, *rest: _cover(i, c, r, *rest), "Row and column are exchanged: rows are the second axis, "
+             "columns the third."),
+            (lambda i, r, c, s, *_: _cover(i, r, c, s), "The fill is `value`, not always 0."),
+            (lambda i, r, c, s, *_: _cover(i, r, c, s, 1.0), "The fill is `value`, not always 1."),
+            (lambda *a: _cover(*a, channels=slice(1)), "Only the first channel is covered: use `:` for the channels."),
+            (lambda *a: _cover(*a, channels=slice(-1, None)), "Only the last channel is covered: use `:` for the "
+             "channels."),
+            (_all_but, "You covered everything except the square."),
+            (lambda i, *_: i, "In what you return nothing is covered: paint on the copy, and return the copy."),
+            (lambda i, r, c, s, *v: _cover(i, r, c, s - 1, *v), "Your square is a pixel too small: the slice "
+             "`row : row + size` has `size` rows already, its end is not in it."),
+            (lambda i, r, c, s, *v: _cover(i, r, c, s + 1, *v), "Your square is a pixel too large: the slice "
+             "`row : row + size` has `size` rows already, its end is not in it."),
+            (lambda i, r, c, s, *v: _cover(i, r + 1, c + 1, s, *v), "Your square begins one row and one column too "
+             "late: `row` and `column` are its first ones."),
+        ),
+        or_shape("The square should begin at (row, column) and be `size` pixels wide and high: `row : row + size`."),
+        [(lambda *case: len(case) == 4, "Right with a `value`; without one the fill should be 0, black.")],
+    )  # fmt: skip
     return "Half of occlusion is this line; the other half is asking again."
 
 
 @LESSON.check("how-many")
-def _(masks: Any) -> str:
-    hints = {
-        36: "With whole masks only, 6 fit in a row, and the last pixels stay uncovered. One more is needed.",
-        484: "That is stride 1: 22 in a row. Here the mask moves by 4.",
-        16: "28 / 7 = 4 in a row would be masks that do not overlap. They move by 4, not by 7.",
-        7: "Seven in a row is right. And in a column?",
-        6: "Six whole ones in a row, and one that is cut off. And in a column?",
-    }
-    if masks in hints:
-        raise Wrong(hints[masks])
-    if masks != 49:
-        raise Wrong("List the starts in one row: 0, 4, 8... until a mask reaches pixel 27. Count them and square.")
+def how_many(masks: Any) -> str:
+    """The number of 7×7 masks at stride 4 that cover all of 28×28 pixels: 49."""
+    expect(
+        number(masks),
+        49.0,
+        (
+            (36, "With whole masks only, 6 fit in a row, and the last pixels stay uncovered. One more is needed."),
+            (484, "That is stride 1: 22 in a row. Here the mask moves by 4."),
+            (441, "28 − 7 = 21 steps of one pixel. Here the mask moves by 4, and the start at 0 counts too."),
+            (16, "28 / 7 = 4 in a row would be masks that do not overlap. They move by 4, not by 7."),
+            (7, "Seven in a row is right. And in a column?"),
+            (14, "Seven in a row and seven in a column: multiply, do not add."),
+            (6, "Six whole ones in a row, and one that is cut off. And in a column?"),
+            (42, "Six in one direction and seven in the other? Image and mask are square: both are counted alike."),
+            (25, "Five steps are six starts, since 0 is one of them; and the last mask, cut off, is one more."),
+            (64, "Eight in a row is one too many: the mask that starts at 24 already reaches pixel 27."),
+            (6.25**2, "(28 − 7) / 4 + 1 = 6.25 in a row: the quarter is a mask that is cut off. Count it whole."),
+            (5.25**2, "A part of a mask is a mask that is cut off: count it whole, and count the start at 0."),
+        ),
+        "List the starts in one row: 0, 4, 8... until a mask reaches pixel 27. Count them and square.",
+    )
     return "⌈(28 − 7) / 4⌉ + 1 = 7 in each direction, 49 in all: a tenth of the cost of stride 1."
 
 
+def _spread(drops: Tensor, size: int, combine: Callable[..., Tensor] = torch.add, start: float = 0.0) -> Tensor:
+    """What all masks write over the pixels, combined one by one: by default their sum."""
+    rows, columns = drops.shape
+    pixels = torch.full((rows + size - 1, columns + size - 1), start)
+    for row in range(rows):
+        for column in range(columns):
+            under = slice(row, row + size), slice(column, column + size)
+            pixels[under] = combine(pixels[under], drops[row, column])
+    return pixels
+
+
+def _counts(drops: Tensor, size: int) -> Tensor:
+    return _spread(torch.ones_like(drops), size)
+
+
+def _mean(drops: Tensor, size: int) -> Tensor:
+    return _spread(drops, size) / _counts(drops, size)
+
+
+def _last(drops: Tensor, size: int) -> Tensor:
+    return _spread(drops, size, lambda _, drop: drop)
+
+
 @LESSON.check("spread")
-def _(spread: Any) -> str:
-    drops, size = torch.randn(6, 9), 4
-    answer = _shape(call(spread, drops.clone(), size), (9, 12))
-    total, count = torch.zeros(9, 12), torch.zeros(9, 12)
-    last = torch.zeros(9, 12)
-    for row in range(6):
-        for column in range(9):
-            total[row : row + size, column : column + size] += drops[row, column]
-            count[row : row + size, column : column + size] += 1
-            last[row : row + size, column : column + size] = drops[row, column]
-    for mistake, hint in (
-        (total, "These are sums. A pixel in the middle lies under more masks than one at the border: divide."),
-        (total / size**2, "Not every pixel lies under size² masks: at the border fewer cover it. Count them."),
-        (last, "Each mask overwrites the one before: add up, and count."),
-        (total.abs() / count, "Keep the sign: negative drops are masks that help."),
-    ):
-        if torch.allclose(answer, mistake, atol=1e-5):
-            raise Wrong(hint)
-    if not torch.allclose(answer, total / count, atol=1e-5):
-        raise Wrong("For each place, its drop belongs to all pixels `row : row + size`, `column : column + size`.")
+def spread(answer: Any) -> str:
+    """The mean drop of the masks over each pixel: more places than the mask is wide, and fewer."""
+    shapes = ((6, 9, 4), (9, 5, 3), (3, 7, 5), (7, 4, 2))
+    cases = [
+        (torch.randn(rows + int(rng.integers(2)), columns + int(rng.integers(2))) * 3, size)
+        for (rows, columns, size), rng in zip(shapes, trials(), strict=True)
+    ]
+    sign = "Keep the sign: a negative drop says that what was covered speaks against the class."
+    compare(
+        answer,
+        cases,
+        _mean,
+        (
+            (_spread, "These are sums. A pixel in the middle lies under more masks than one at the border: divide."),
+            (lambda d, s: _spread(d, s) / s**2, "Not every pixel lies under size² masks: at the border fewer cover "
+             "it. Count them."),
+            (lambda d, s: _spread(d, s) / s, "Dividing by `size` is not the mean: divide by the number of masks over "
+             "each pixel."),
+            (lambda d, s: _spread(d, s) / d.numel(), "Divide by the number of masks over the pixel, not by that of "
+             "all masks."),
+            (lambda d, s: _spread(d, s) / _counts(d, s).max(), "At the border fewer masks cover a pixel: count them, "
+             "place by place."),
+            (_counts, "That is the count alone: how many masks cover each pixel. Divide the sum by it."),
+            (_last, "Each mask overwrites the one before: add up, and count."),
+            (lambda d, s: _last(d, s) / _counts(d, s), "Each mask overwrites the one before: add up with `+=`."),
+            (lambda d, s: _spread(d, s, torch.maximum, -torch.inf), "That is the largest drop over each pixel; the "
+             "mean is asked for."),
+            (lambda d, s: _mean(d, s).abs(), sign),
+            (lambda d, s: _mean(d.abs(), s), sign),
+            (lambda d, s: _mean(d, s).clamp(min=0), sign),
+            (lambda d, s: _mean(d.clamp(min=0), s), sign),
+            (lambda d, s: -_mean(d, s), "The sign is turned around."),
+        ),
+        or_shape("For each place, its drop belongs to all pixels `row : row + size`, `column : column + size`."),
+    )  # fmt: skip
     return "The same average that `attribution.occlusion` gives, border included."
 
 
+def _scores(
+    model: nn.Module, image: Tensor, first: Place, second: Place, size: int = 7, fill: float = 0.0
+) -> tuple[Tensor, ...]:
+    """Logits (classes,) without a mask, with the first, the second and both."""
+    one, two = _cover(image, *first, size, fill), _cover(image, *second, size, fill)
+    with torch.no_grad():
+        none, *rest = model(torch.stack([image, one, two, _cover(one, *second, size, fill)])).double()
+    return none, *rest
+
+
+def _together(none: Any, one: Any, two: Any, both: Any) -> Any:
+    return (none - both) - (none - one) - (none - two)
+
+
+def _synergy(
+    formula: Callable[..., Any] = _together, change: Callable[..., Any] = lambda z, c: z[c], **other: Any
+) -> Callable[..., float]:
+    """The answer with another formula of the four scores, another score, or other masks."""
+
+    def answer(model: nn.Module, image: Tensor, target: int, first: Place, second: Place, size: int = 7) -> float:
+        size = other.get("size", size) + other.get("wider", 0)
+        places = (first[::-1], second[::-1]) if "flipped" in other else (first, second)
+        logits = _scores(model, image, *places, size, other.get("fill", 0.0))
+        return float(formula(*(change(z, target) for z in logits)))
+
+    return answer
+
+
 @LESSON.check("synergy")
-def _(synergy: Any) -> str:
-    torch.manual_seed(3)
-    model, image, target = ConvNet().eval(), torch.rand(1, 28, 28), 5
-    first, second, size = (2, 3), (15, 12), 8
-    given = image.clone()
-    answer = call(synergy, model, given, target, first, second, size)
-    if not torch.equal(given, image):
-        raise Wrong("The original image was painted over: work on copies.")
-    logits = []
-    for places in ((), (first,), (second,), (first, second)):
-        covered = image.clone()
-        for row, column in places:
-            covered[:, row : row + size, column : column + size] = 0
-        logits.append(model(covered[None])[0].detach())
-    none, one, two, both = (z[target] for z in logits)
-    chances = [z.softmax(0)[target] for z in logits]
-    try:
-        value = float(answer)
-    except (TypeError, ValueError, RuntimeError):
-        raise Wrong("The answer is one number.") from None
-    wanted = (none - both) - (none - one) - (none - two)
-    for mistake, hint in (
-        (none - both, "That is the joint drop. Subtract what each mask does alone."),
-        (-wanted, "The sign is turned around: a drop is the logit without the mask minus the logit with it."),
-        ((none - one) + (none - two), "That is the sum of the single drops. The joint drop is missing."),
-        (both - one - two, "The unmasked logit is missing: each drop is measured from it."),
-        (chances[1] + chances[2] - chances[0] - chances[3], "The score is the logit, not the probability."),
-    ):
-        if abs(value - float(mistake)) < 1e-5:
-            raise Wrong(hint)
-    if abs(value - float(wanted)) > 1e-4:
-        raise Wrong("(none − both) − (none − first) − (none − second), each the logit of `target`.")
+def synergy(answer: Any) -> str:
+    """Joint drop minus single drops: other networks, classes, places and sizes, and effects well above rounding."""
+    cases: list[tuple[Any, ...]] = []
+    right = _synergy()
+    for rng in trials(5):
+        channels, size = int(rng.integers(1, 4)), (7, 6, 9, 5, 7)[len(cases)]
+        height, width = (int(side) for side in rng.permutation([24, 29]))
+        units = 6 * ((height - 5) // 3 + 1) * ((width - 5) // 3 + 1)
+        effect = 0.0
+        while effect * (-1) ** len(cases) < 0.3:  # both signs, or nobody would see a missing one
+            layers = nn.Conv2d(channels, 6, 5, stride=3), nn.Tanh(), nn.Flatten(), nn.Linear(units, 16), nn.Tanh()
+            images = torch.rand(60, channels, height, width)
+            rows, columns = rng.permutation(height - size + 1)[:2], rng.permutation(width - size + 1)[:2]
+            places = [(int(row), int(column)) for row, column in zip(rows, columns, strict=True)]
+            model = decided(nn.Sequential(*layers, nn.Linear(16, 10)), images)
+            case = (model, images[0], int(rng.integers(10)), *places, size)
+            effect = right(*case)
+        cases.append(case)
+    cases[4] = without_defaults(answer, cases[4], 5)
+    missing = "The unmasked logit is missing: each drop is measured from it."
+    class_of = "Read the logit of `target`: that is the answer for another class, or for the largest logit."
+    compare(
+        answer,
+        cases,
+        right,
+        (
+            (_synergy(lambda n, a, b, ab: n - ab), "That is the joint drop. Subtract what each mask does alone."),
+            (_synergy(lambda *s: -_together(*s)), "The sign is turned around: a drop is the logit without the mask "
+             "minus the logit with it, and the single drops are subtracted from the joint one."),
+            (_synergy(lambda n, a, b, ab: n - a + n - b), "That is the sum of the single drops. The joint drop is "
+             "missing."),
+            (_synergy(lambda n, a, b, ab: n - ab + n - a + n - b), "Subtract the single drops from the joint one; you "
+             "added all three."),
+            (_synergy(lambda n, a, b, ab: a - ab), "The drop of the second mask alone is missing."),
+            (_synergy(lambda n, a, b, ab: b - ab), "The drop of the first mask alone is missing."),
+            (_synergy(lambda n, a, b, ab: (a + b) / 2 - ab), "Subtract the sum of the single drops, not their mean."),
+            (_synergy(lambda n, a, b, ab: n - a), "That is what the first mask does alone."),
+            (_synergy(lambda n, a, b, ab: n - b), "That is what the second mask does alone."),
+            (_synergy(lambda n, a, b, ab: ab - a - b), missing),
+            (_synergy(lambda n, a, b, ab: a + b - ab), missing),
+            (_synergy(lambda *s: abs(_together(*s))), "Keep the sign: negative means that together they matter less "
+             "than one by one."),
+            (_synergy(change=lambda z, c: z.softmax(0)[c]), "The score is the logit, not the probability."),
+            (_synergy(change=lambda z, c: z.log_softmax(0)[c]), "The score is the logit, not the logarithm of the "
+             "probability."),
+            (_synergy(change=lambda z, c: z.sum()), "Those are all logits added up: read that of `target`."),
+            (_synergy(change=lambda z, c: z.max()), class_of),
+            *((_synergy(change=lambda z, c, k=k: z[k]), class_of) for k in range(10)),
+            (_synergy(change=lambda z, c: z[(c + 1) % 10]), class_of),
+            (_synergy(flipped=True), "Row and column are exchanged: a place is (row, column)."),
+            (_synergy(fill=1.0), "The squares are covered with black, 0."),
+            (_synergy(wider=-1), "Your squares are one pixel too narrow."),
+            (_synergy(wider=1), "Your squares are one pixel too wide."),
+            (_synergy(size=7), "Your squares are always 7 pixels wide: the width is `size`."),
+        ),
+        lambda *_: "(none − both) − (none − first) − (none − second), each the logit of `target` for a fresh copy.",
+        [(lambda *case: len(case) == 5, "Right with a `size`; without one the squares are 7 pixels wide.")],
+        lambda value: number(value, "one number, a difference of drops"),
+        atol=1e-3,
+    )  # fmt: skip
     return "Zero for a linear network. What is left is how the two places work together."
