@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from helpers.exercises.core import Lesson, Option, Wrong, call
+from helpers.exercises.cases import compare
+from helpers.exercises.core import Lesson, Option
+from helpers.exercises.judge import Wrong, call, expect, same, tensor, trials
+from helpers.exercises.occlusion import or_shape
 
 LESSON = Lesson("saliency")
 
@@ -29,8 +35,8 @@ LESSON.ask(
            "ink would do, and on empty paper a little ink can do a lot."),
     Option("Yes: ink added there could change the score", "A stroke that closes the top of a 4 makes it a 9. The "
            "gradient knows that, although nothing is drawn there.", right=True),
-    Option("Yes, but only at the border of the image", "The border is the quietest part: no digit of the training "
-           "set ever reached it."),
+    Option("Yes, but only at the border of the image", "The border is the quietest part. The last two rows and "
+           "columns are never read at all: the second pooling makes 5×5 places of 11×11 and drops the last ones."),
 )  # fmt: skip
 
 LESSON.ask(
@@ -49,11 +55,11 @@ LESSON.ask(
     "deletion",
     "You delete the pixels that a map puts first. Whose map makes the mean logit fall first?",
     Option("Grad-CAM: it is made from whole features", "Its map has 11×11 fields. It names the right region and "
-           "spends most deletions on the paper inside it."),
+           "spends nearly half of its deletions on the paper inside it."),
     Option("Integrated gradients: its shares add up to the score", "A pixel with a large positive share is one whose "
            "way from black to ink raised the score. Take it back, and the score falls.", right=True),
     Option("The absolute gradient: the largest slope, the largest effect", "It mixes pixels whose ink helps with "
-           "pixels where ink would hurt, and many of those are black already."),
+           "pixels where ink hurts, and a third of those it puts first are black already."),
 )  # fmt: skip
 
 LESSON.ask(
@@ -68,127 +74,270 @@ LESSON.ask(
 )  # fmt: skip
 
 
-def _shaped(answer: Any, wanted: tuple[int, ...]) -> Tensor:
-    answer = torch.as_tensor(answer)
-    if answer.shape != wanted:
-        raise Wrong(f"The shape should be {wanted}; yours is {tuple(answer.shape)}.")
-    return answer.detach().double()
-
-
-def _compare(answer: Tensor, mistakes: tuple[tuple[Tensor, str], ...]) -> None:
-    for mistake, hint in mistakes:
-        if mistake.shape == answer.shape and torch.allclose(answer, mistake.double(), atol=1e-5, rtol=1e-4):
-            raise Wrong(hint)
-
-
-def _close(answer: Tensor, wanted: Tensor) -> bool:
-    return torch.allclose(answer, wanted.double(), atol=1e-5, rtol=1e-4)
+def _lead(change: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
+    return lambda weights, a, b: change(weights[a], weights[b]).view(28, 28)
 
 
 @LESSON.check("one-against-another")
-def _(one_against_another: Any) -> str:
-    weights = torch.randn(10, 784)
-    answer = _shaped(call(one_against_another, weights.clone(), 7, 2), (28, 28))
-    wanted = (weights[7] - weights[2]).view(28, 28)
-    _compare(
+def one_against_another(answer: Any) -> str:
+    """Row a minus row b as an image, for any two classes, the first and the last among them."""
+    pairs = [rng.permutation(10)[:2].tolist() for rng in trials(4)] + [[0, 9], [9, 4]]
+    scale = "Right up to a factor: do not scale the map."
+    compare(
         answer,
+        [(torch.randn(10, 784), a, b) for a, b in pairs],
+        _lead(torch.sub),
         (
-            (-wanted, "The sign is turned around: red should speak for the first class."),
-            (weights[7].view(28, 28), "That is the map of one class alone. What does a pixel do to the rival?"),
-            (wanted.abs(), "Keep the sign: it says which of the two classes the pixel speaks for."),
-            (wanted.T, "Rows and columns are exchanged: `view(28, 28)` restores the image."),
-            ((weights[7] + weights[2]).view(28, 28), "A pixel that raises both logits decides nothing: subtract."),
+            (_lead(lambda a, b: b - a), "The sign is turned around: red should speak for the first class."),
+            (_lead(lambda a, b: a), "That is the map of class `a` alone. What does a pixel do to the rival?"),
+            (_lead(lambda a, b: b), "That is the map of class `b` alone, the rival."),
+            (_lead(lambda a, b: (a - b).abs()), "Keep the sign: it says which of the two classes the pixel speaks "
+             "for."),
+            (_lead(lambda a, b: a.abs() - b.abs()), "Keep the signs of the weights: a negative one is no evidence for "
+             "its class."),
+            (_lead(lambda a, b: (a - b).relu()), "Keep the negative part: there a pixel speaks for the rival."),
+            (_lead(lambda a, b: (a - b).sign()), "The sign alone does not say how much: keep the amount too."),
+            (lambda w, a, b: (w[a] - w[b]).view(28, 28).T, "Rows and columns are exchanged: `view(28, 28)` restores "
+             "the image."),
+            (_lead(torch.add), "A pixel that raises both logits decides nothing: subtract."),
+            (_lead(torch.mul), "That is a product. The derivative of a difference is the difference of derivatives."),
+            (_lead(torch.div), "That is a ratio. The derivative of a difference is the difference of derivatives."),
+            (lambda w, a, b: (w[a] - w.mean(0)).view(28, 28), "That is class `a` against the mean of all; the rival "
+             "is `b`."),
+            (lambda w, a, b: (w.softmax(0)[a] - w.softmax(0)[b]).view(28, 28), "The scores are logits: no softmax."),
+            (_lead(lambda a, b: (a - b) / 2), scale),
+            (_lead(lambda a, b: (a - b) / (a - b).abs().max()), scale),
+            (_lead(lambda a, b: (a - b) / (a - b).norm()), scale),
         ),
-    )
-    if not _close(answer, wanted):
-        raise Wrong("The score is logit a − logit b. What is its derivative with respect to each pixel?")
+        or_shape("The score is logit a − logit b. What is its derivative with respect to each pixel?"),
+    )  # fmt: skip
     return "The weights that both classes share cancel: what is left is what tells them apart."
 
 
+_RULES = {
+    "backprop": lambda x, g: g * (x > 0),
+    "deconvnet": lambda x, g: g * (g > 0),
+    "guided": lambda x, g: g * (x > 0) * (g > 0),
+}
+
+
 @LESSON.check("three-rules")
-def _(back: Any) -> str:
-    x, g = torch.randn(6, 7), torch.randn(6, 7)
-    on, up = (x > 0).float(), (g > 0).float()
-    right = {"backprop": g * on, "deconvnet": g * up, "guided": g * on * up}
-    answers = {rule: _shaped(call(back, x.clone(), g.clone(), rule), (6, 7)) for rule in right}
-    if all(torch.equal(answers["backprop"], a) for a in answers.values()):
+def three_rules(back: Any) -> str:
+    """All three rules, in any order, on other shapes; some inputs are exactly 0, some nearly."""
+    found: dict[str, list[Tensor]] = {rule: [] for rule in _RULES}
+    xs, gs = [], []
+    for case, rng in enumerate(trials()):
+        shape = ((6, 7), (2, 3, 4, 5), (40,), (9, 4))[case]
+        x, g = torch.randn(shape), torch.randn(shape)
+        x[torch.rand(shape) < 0.15] = 0  # a ReLU passes nothing on at 0
+        x[torch.rand(shape) < 0.1] *= 0.01
+        xs.append(x), gs.append(g)
+        for rule in rng.permutation([*_RULES]).tolist():
+            found[rule].append(tensor(call(back, x, g, rule), shape))
+    x, g = (torch.cat([part.flatten() for part in parts]).double() for parts in (xs, gs))
+    answers = {rule: torch.cat([part.flatten() for part in parts]) for rule, parts in found.items()}
+    on, up = (x > 0).double(), (g > 0).double()
+    right = {rule: formula(x, g) for rule, formula in _RULES.items()}
+    if same(answers["backprop"], answers["deconvnet"]) and same(answers["backprop"], answers["guided"]):
         raise Wrong("All three rules give the same: look at `rule`.")
-    if _close(answers["backprop"], right["deconvnet"]) and _close(answers["deconvnet"], right["backprop"]):
-        raise Wrong("The derivative and the deconvnet are exchanged: the derivative looks at x, the deconvnet at g.")
+    for a, b in combinations(_RULES, 2):
+        if same(answers[a], right[b]) and same(answers[b], right[a]):
+            raise Wrong(f"{a} and {b} are exchanged: backprop looks at x, the deconvnet at g, guided at both.")
     for rule, answer in answers.items():
-        if _close(answer, right[rule]):
-            continue
-        _compare(
+        others = [(right[b], f"{rule}: that is what the rule {b!r} passes on.") for b in _RULES if b != rule]
+        expect(
             answer,
+            right[rule],
             (
+                *others,
+                (g * (x >= 0), f"{rule}: at x = 0 the ReLU is off and passes nothing on: x > 0, not x ≥ 0."),
+                (g * (x >= 0) * up, f"{rule}: at x = 0 the ReLU is off and passes nothing on: x > 0, not x ≥ 0."),
                 (x * on, f"{rule}: you sent the activation back. What comes back is g, or 0."),
-                (on, f"{rule}: that is the slope of the ReLU. Multiply it by what comes from above, g."),
+                (x * on * up, f"{rule}: you sent the activation back. What comes back is g, or 0."),
+                (g * x, f"{rule}: do not multiply by x: what comes back is g, or 0."),
+                (g * x * on, f"{rule}: do not multiply by x: what comes back is g, or 0."),
+                (g * x * on * up, f"{rule}: do not multiply by x: what comes back is g, or 0."),
+                (on, f"{rule}: that is the slope of the ReLU, 0 or 1. Multiply it by what comes from above, g."),
+                (up, f"{rule}: that is 1 where g is positive. Multiply it by g."),
+                (on * up, f"{rule}: these are the open gates, 0 or 1. Multiply them by what comes from above, g."),
+                (x, f"{rule}: that is the input of the ReLU. What comes back is g, or 0."),
                 (g, f"{rule}: nothing was stopped."),
                 (g * (1 - on), f"{rule}: the gates are the wrong way round: open where x is positive."),
+                (g * (1 - up), f"{rule}: what is negative has to be stopped, not what is positive."),
+                (-right[rule], f"{rule}: the sign is turned around."),
+                (g.abs(), f"{rule}: stopping what is negative is not taking its absolute value."),
                 (g.abs() * on, f"{rule}: stopping what is negative is not taking its absolute value."),
-                (torch.maximum(on, up) * g, f"{rule}: guided needs both conditions, not one of the two."),
+                (torch.maximum(on, up) * g, f"{rule}: that passes where x > 0 or g > 0."),
+                (on * (1 - up) * g, f"{rule}: what is negative has to be stopped, not what is positive."),
             ),
+            f"The rule {rule!r} is not right yet: where x > 0, where g > 0, or where both hold?",
         )
-        raise Wrong(f"The rule {rule!r} is not right yet: where x > 0, where g > 0, or where both hold?")
     return "Guided backpropagation passes only what both of the others pass."
 
 
+def _cam(maps: Tensor, gradients: Tensor) -> Tensor:
+    return (gradients.mean((1, 2), keepdim=True) * maps).sum(0).relu()
+
+
+def _weighed(formula: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Grad-CAM by a formula of the maps (K, h, w), their gradients and their weights (K, 1, 1)."""
+    return lambda maps, gradients: formula(maps, gradients, gradients.mean((1, 2), keepdim=True))
+
+
 @LESSON.check("grad-cam")
-def _(cam: Any) -> str:
-    maps, gradients = torch.randn(5, 4, 6).relu(), torch.randn(5, 4, 6)
-    answer = _shaped(call(cam, maps.clone(), gradients.clone()), (4, 6))
-    weight = gradients.mean((1, 2), keepdim=True)
-    total = (weight * maps).sum(0)
-    each = (gradients * maps).sum(0)
-    _compare(
-        answer,
+def grad_cam(cam: Any) -> str:
+    """Any number of maps and any sides; the weighted sum has both signs, so that the clamp shows."""
+    cases: list[tuple[Tensor, Tensor]] = []
+    for case, rng in enumerate(trials(6)):
+        k, (h, w) = int(rng.integers(3, 7)), rng.permutation(range(4, 9))[:2].tolist()
+        positive = torch.zeros(1)
+        while not 0.25 < positive.float().mean() < 0.75:
+            maps = torch.randn(k, h, w) + 0.3
+            maps = maps if case == 4 else maps.relu()  # once a layer without a ReLU
+            gradients = torch.randn(k, h, w) + 1.5 * torch.randn(k, 1, 1)
+            positive = (gradients.mean((1, 2), keepdim=True) * maps).sum(0) > 0
+        cases.append((maps, gradients))
+    mean = "Each map gets one weight, the mean of its gradient over all places."
+    axes = "The weight of a map is the mean over both axes of place, not over one of them."
+    at_end = "Clamp at the end, after the sum: a map with a negative weight has to count against."
+    scale = "Right up to a factor: do not scale the map."
+    compare(
+        cam,
+        cases,
+        _cam,
         (
-            (total, "Only the positive part: a place that speaks against the class should be zero."),
-            (total.abs(), "Not the absolute value: what speaks against the class becomes zero."),
-            (each.relu(), "Each map gets one weight, the mean of its gradient over all places."),
-            (each, "Each map gets one weight, the mean of its gradient over all places."),
-            ((maps * gradients.sum((1, 2), keepdim=True)).sum(0).relu(), "The weight is the mean, not the sum."),
-            ((weight * maps).mean(0).relu(), "Weight by the mean of the gradient, then add the maps up: no mean here."),
-            ((weight.relu() * maps).sum(0), "Clamp at the end: a map with a negative weight has to count against."),
-            (maps.sum(0), "The gradient is missing: without weights this is no answer about a class."),
+            (_weighed(lambda a, g, w: (w * a).sum(0)), "Only the positive part: a place that speaks against the class "
+             "should be zero."),
+            (_weighed(lambda a, g, w: (w * a).sum(0).abs()), "Not the absolute value: what speaks against the class "
+             "becomes zero."),
+            (_weighed(lambda a, g, w: -(w * a).sum(0)), "The sign is turned around, and nothing is clamped."),
+            (_weighed(lambda a, g, w: (-w * a).sum(0).relu()), "The sign is turned around: keep what is positive."),
+            (_weighed(lambda a, g, w: (w * a).sum(0).clamp(max=0)), "Keep the positive part, not the negative one."),
+            (_weighed(lambda a, g, w: (g * a).sum(0).relu()), mean),
+            (_weighed(lambda a, g, w: (g * a).sum(0)), mean),
+            (_weighed(lambda a, g, w: (g * a).mean(0).relu()), mean),
+            (_weighed(lambda a, g, w: (a * g.sum((1, 2), keepdim=True)).sum(0).relu()), "The weight is the mean, not "
+             "the sum."),
+            (_weighed(lambda a, g, w: (a * g.amax((1, 2), keepdim=True)).sum(0).relu()), "The weight is the mean of "
+             "the gradient, not its largest value."),
+            (_weighed(lambda a, g, w: (a * g.mean(1, keepdim=True)).sum(0).relu()), axes),
+            (_weighed(lambda a, g, w: (a * g.mean(2, keepdim=True)).sum(0).relu()), axes),
+            (_weighed(lambda a, g, w: (a * g.mean(0)).sum(0).relu()), "The mean goes over the places of each map, not "
+             "over the maps."),
+            (_weighed(lambda a, g, w: (a * g.mean()).sum(0).relu()), "That is one weight for all maps. Each map has "
+             "its own: the mean over its places."),
+            (_weighed(lambda a, g, w: (w * a).mean(0).relu()), "Weigh by the mean of the gradient, then add the maps "
+             "up: no mean over the maps."),
+            (_weighed(lambda a, g, w: (w * a).amax(0).relu()), "Add the weighted maps up; you took the largest."),
+            (_weighed(lambda a, g, w: (w.relu() * a).sum(0)), at_end),
+            (_weighed(lambda a, g, w: (w.relu() * a).sum(0).relu()), at_end),
+            (_weighed(lambda a, g, w: (w * a).relu().sum(0)), at_end),
+            (_weighed(lambda a, g, w: (w.abs() * a).sum(0).relu()), "The weights keep their sign."),
+            (_weighed(lambda a, g, w: (a * g.relu().mean((1, 2), keepdim=True)).sum(0).relu()), "The gradient keeps "
+             "its sign when you take its mean."),
+            (_weighed(lambda a, g, w: (a * g.abs().mean((1, 2), keepdim=True)).sum(0).relu()), "The gradient keeps "
+             "its sign when you take its mean."),
+            (_weighed(lambda a, g, w: (a * w.softmax(0)).sum(0).relu()), "No softmax: the weights are the means."),
+            (_weighed(lambda a, g, w: a.sum(0)), "The gradient is missing: without weights this is no answer about a "
+             "class."),
+            (_weighed(lambda a, g, w: a.mean(0)), "The gradient is missing: without weights this is no answer about a "
+             "class."),
+            (_weighed(lambda a, g, w: (w * a).sum(0).relu() / (w * a).sum(0).max()), scale),
+            (_weighed(lambda a, g, w: (w * a).sum(0).relu() / len(a)), scale),
         ),
-    )
-    if not _close(answer, total.relu()):
-        raise Wrong("One weight per map: `gradients.mean((1, 2), keepdim=True)`. Weigh, add up, clamp at zero.")
+        or_shape("One weight per map: `gradients.mean((1, 2), keepdim=True)`. Weigh, add up, clamp at zero."),
+        [(lambda maps, _: bool(maps.min() < 0), "Right while the maps are positive. Without a ReLU before them some "
+          "values are negative: use the maps as they are, and clamp at the end.")],
+    )  # fmt: skip
     return "A weight for each feature, a sum, a clamp: a class map as coarse as the layer it comes from."
 
 
+def _walk(points: Callable[[int], Tensor], finish: Callable[..., Tensor] | None = None) -> Callable[..., Tensor]:
+    """Mean slope at these shares of the way (or a weighted one), times the way, or finished in another way."""
+
+    def answer(gradient_at: Callable[[Tensor], Tensor], image: Tensor, baseline: Tensor, steps: int) -> Tensor:
+        found = points(steps)
+        shares, weights = found if isinstance(found, tuple) else (found, torch.full_like(found, 1 / len(found)))
+        slopes = torch.stack([gradient_at(baseline + share * (image - baseline)) for share in shares])
+        mean = torch.tensordot(weights, slopes, 1)
+        return mean * (image - baseline) if finish is None else finish(mean, image, baseline, steps)
+
+    return answer
+
+
+def _middle(steps: int) -> Tensor:
+    return (torch.arange(steps) + 0.5) / steps
+
+
+def _trapezoid(steps: int) -> tuple[Tensor, Tensor]:
+    weights = torch.full((steps + 1,), 1 / steps)
+    weights[[0, -1]] /= 2
+    return torch.linspace(0, 1, steps + 1), weights
+
+
+def _legendre(steps: int) -> tuple[Tensor, Tensor]:
+    nodes, weights = np.polynomial.legendre.leggauss(steps)
+    return torch.tensor((nodes + 1) / 2).float(), torch.tensor(weights / 2).float()
+
+
 @LESSON.check("integrated-gradients")
-def _(integrated: Any) -> str:
-    a, x, b = torch.rand(3, 5), torch.rand(3, 5) + 0.5, 0.3 * torch.rand(3, 5)
-    asked: list[Tensor] = []
+def integrated_gradients(integrated: Any) -> str:
+    """A score that bends, pixels that depend on each other, shares of both signs, a baseline of its own."""
 
-    def gradient_at(image: Tensor) -> Tensor:  # of the score (a x³).sum()
-        asked.append(image)
-        return 3 * a * image**2
+    def score_gradient() -> Callable[[Any], Tensor]:
+        slope, bend, rival = torch.randn(5), 2 * torch.randn(5), torch.randn(5)
 
-    steps = 4
-    answer = _shaped(call(integrated, gradient_at, x.clone(), b.clone(), steps), (3, 5))
+        def gradient_at(image: Any) -> Tensor:
+            image = torch.as_tensor(image)
+            return slope + bend * image**2 + rival * torch.sin(4 * image.roll(1, -1))
 
-    def along(shares: Tensor) -> Tensor:
-        return torch.stack([3 * a * (b + s * (x - b)) ** 2 for s in shares]).mean(0)
+        return gradient_at
 
-    middle = along((torch.arange(steps) + 0.5) / steps)
-    _compare(
-        answer,
+    shapes, steps = ((3, 5), (4, 5), (1, 6, 5), (5, 5), (2, 5)), (4, 3, 7, 1, 5)
+    cases = [
+        (score_gradient(), torch.rand(shape) * 2 - 0.5, torch.rand(shape) * (case != 1), steps[case])
+        for case, (shape, _) in enumerate(zip(shapes, trials(5), strict=True))
+    ]
+    way = "The way leads from the baseline to the image: image − baseline."
+    sign = "Keep the sign: a share can speak against the class."
+    compare(
+        integrated,
+        cases,
+        _walk(_middle),
         (
-            (middle, "That is the mean slope. Times the way, image − baseline, it becomes a share of the score."),
-            (middle * x, "Times the way from the baseline, not times the image: the two differ unless it is black."),
-            (middle * (x - b) * steps, "That is a sum. Take the mean over the steps."),
-            ((x - b) * along(torch.arange(steps) / steps), "You took the start of each step; take its middle."),
-            ((x - b) * along(torch.arange(1, steps + 1) / steps), "You took the end of each step; take its middle."),
-            ((x - b) * along(torch.linspace(0, 1, steps)), "Both ends are in, each with full weight: take the middle "
+            (_walk(_middle, lambda mean, x, b, n: mean), "That is the mean slope. Times the way, image − baseline, it "
+             "becomes a share of the score."),
+            (_walk(_middle, lambda mean, x, b, n: mean * x), "Times the way from the baseline, not times the image: "
+             "the two differ unless the baseline is black."),
+            (_walk(_middle, lambda mean, x, b, n: mean * (x - b) * n), "That is a sum. Take the mean over the steps."),
+            (_walk(_middle, lambda mean, x, b, n: mean * (x - b) / n), "The way is divided by the steps twice: take "
+             "the mean once."),
+            (_walk(_middle, lambda mean, x, b, n: mean * (b - x)), way),
+            (_walk(_middle, lambda mean, x, b, n: mean * (x + b)), way),
+            (_walk(_middle, lambda mean, x, b, n: (mean * (x - b)).abs()), sign),
+            (_walk(_middle, lambda mean, x, b, n: mean.abs() * (x - b)), sign),
+            (_walk(_middle, lambda mean, x, b, n: mean * (x - b).abs()), sign),
+            (_walk(_middle, lambda mean, x, b, n: (mean * (x - b)).relu()), sign),
+            (_walk(lambda n: torch.arange(n) / n), "You took the start of each step; take its middle."),
+            (_walk(lambda n: torch.arange(1, n + 1) / n), "You took the end of each step; take its middle."),
+            (_walk(lambda n: torch.linspace(0, 1, n)), "Both ends are in, each with full weight: take the middle of "
+             "each step, (i + 0.5) / steps."),
+            (_walk(lambda n: torch.linspace(0, 1, n + 1)), "Both ends are in, each with full weight: take the middle "
              "of each step, (i + 0.5) / steps."),
-            ((x - b) * along(torch.ones(1)), "You asked only at the image itself: that is gradient × input."),
-            ((x - b) * along(torch.tensor([0.5])), "One point halfway is not enough: ask at every step of the way."),
-            (middle * (b - x), "The way leads from the baseline to the image: image − baseline."),
+            (_walk(_trapezoid), "That is the trapezoid rule, from the ends of each step; here it is the middles."),
+            (_walk(_legendre), "These are the points of Gauss and Legendre, a better rule; here it is the middles."),
+            (_walk(lambda n: torch.ones(1)), "You asked only at the image itself: that is one slope times the way, "
+             "not the whole way."),
+            (_walk(lambda n: torch.ones(1), lambda mean, x, b, n: mean * x), "You asked only at the image itself: "
+             "that is gradient × input."),
+            (_walk(lambda n: torch.zeros(1)), "You asked only at the baseline: ask at every step of the way."),
+            (_walk(lambda n: torch.tensor([0.5])), "One point halfway is not enough: ask at every step of the way."),
+            (_walk(lambda n: _middle(n)[:1]), "You asked only in the first step: ask in every one."),
+            (_walk(lambda n: _middle(n)[-1:]), "You asked only in the last step: ask in every one."),
+            (_walk(lambda n: _middle(10)), "You always take 10 steps: take `steps`."),
+            (lambda gradient_at, x, b, n: _walk(_middle)(gradient_at, x, torch.zeros_like(b), n), "You start from "
+             "black: start from `baseline`."),
         ),
+        or_shape("At step i the image is baseline + (i + 0.5) / steps · (image − baseline). Ask there; average."),
     )  # fmt: skip
-    if not _close(answer, middle * (x - b)):
-        raise Wrong("At step i the image is baseline + (i + 0.5) / steps · (image − baseline). Ask there; average.")
     return "The shares add up to score(image) − score(baseline), the better the more steps you take."
