@@ -159,7 +159,7 @@ def _judge(function: Callable[..., str], key: str, answers: tuple[Any, ...]) -> 
         return Verdict("wrong", str(wrong), key)
     except (Exception, SystemExit) as error:
         try:
-            return Verdict("wrong", judge.explain(error, answers), key)
+            return Verdict("wrong", judge.explain(error, function, answers), key)
         except Blank:
             return dots
 

@@ -239,28 +239,25 @@ def _equal(a: Any, b: Any) -> bool:
             return False
         a, b = a.detach(), b.detach()
         return bool(((a == b) | ((a != a) & (b != b))).all())
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
-        return len(a) == len(b) and all(_equal(x, y) for x, y in zip(a, b, strict=True))
-    return type(a) is type(b)  # what was not copied is the same object
+    plain = isinstance(a, int | float | complex | str | np.generic) and type(a) is type(b)
+    return a is b or (plain and bool(a == b or (a != a and b != b)))
 
 
-def _untouched(before: Any, after: Any, name: str) -> None:
+def _untouched(before: Any, after: Any, name: str, what: str = "its") -> None:
     """Compare an argument with the copy that the student's function was given."""
+    holds = isinstance(before, list | tuple | dict) and type(before) is type(after) and len(before) == len(after)
     if _is_network(before):
         _network_untouched(before, after)
-        return
-    if isinstance(before, list | tuple | dict) and type(before) is type(after) and len(before) == len(after):
-        keys = before if isinstance(before, dict) else range(len(before))
-        for key in keys:
-            if _is_network(before[key]):
-                _untouched(before[key], after[key], name)
-    if not _equal(before, after):
+    elif holds and (not isinstance(before, dict) or before.keys() == after.keys()):
+        for key in before if isinstance(before, dict) else range(len(before)):
+            part = before[key]
+            inside = "what is in its" if isinstance(part, np.ndarray | list | dict) or _is_tensor(part) else what
+            _untouched(part, after[key], name, inside)
+    elif not _equal(before, after):
         called = f"argument `{name}`" if " " not in name else name
-        way = name if " " not in name else "x"
-        way = f"{way}.clone()" if _is_tensor(before) else f"{way}.copy()"
-        raise Wrong(f"Your function changed its {called}: work on a copy, `{way}`, or compute with a new name.")
+        way = f"{'x' if ' ' in name else name}.{'clone' if _is_tensor(before) else 'copy'}()"
+        copy = f"a copy, `{way}`," if what == "its" else "copies"
+        raise Wrong(f"Your function changed {what} {called}: work on {copy} or compute with a new name.")
 
 
 def _network_untouched(before: nn.Module, after: nn.Module) -> None:
@@ -320,7 +317,7 @@ def kind(value: Any) -> str:
         return f"a network ({noun})"
     if inspect.isroutine(value):
         return "a function"
-    return f"{'an' if noun[0] in 'aeiouAEIOU' else 'a'} object of type {noun}"
+    return f"an object of type {noun}"
 
 
 def _refuse(answer: Any, what: str) -> NoReturn:
@@ -514,8 +511,13 @@ def apart(seed: int | None = None) -> Iterator[None]:
         yield
 
 
-def explain(error: BaseException, answers: tuple[Any, ...]) -> str:
+def explain(error: BaseException, check: Callable[..., str], answers: tuple[Any, ...]) -> str:
     """Say where the student's code stopped, or that the check could not read the answer.
+
+    Args:
+        error: what came out of the check.
+        check: the check's function.
+        answers: what it was given.
 
     Raises:
         Blank: if it stopped over dots that are still there.
@@ -523,7 +525,7 @@ def explain(error: BaseException, answers: tuple[Any, ...]) -> str:
     said = str(error).strip().splitlines()
     reason = f"{type(error).__name__}: {said[0][:200] if said else 'no message'}"
     frames = list(_frames(error.__traceback__))
-    theirs = [(frame, line) for frame, line in frames if _is_students(frame)]
+    theirs = [(frame, line) for frame, line in frames if frame.f_code is not check.__code__ and _is_students(frame)]
     owned = {id(part) for answer in answers if _is_network(answer) for part in answer.modules()}
     if theirs:
         if "ellipsis" in reason:
