@@ -33,7 +33,8 @@ def box(color: str, content: str, role: str = "") -> str:
     style = (
         f"border-left:4px solid {color};padding:6px 12px;margin:4px 0;background:rgba(127,127,127,.08);max-width:60em"
     )
-    return f'<div{f" role={role!r}" if role else ""} style="{style}">{content}</div>'
+    announced = f' role="{role}"' if role else ""
+    return f'<div{announced} style="{style}">{content}</div>'
 
 
 def notice(title: str, sentences: Sequence[str]) -> None:
