@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from helpers.exercises.core import Lesson, Option, Wrong, call
+from helpers.exercises.cases import compare
+from helpers.exercises.core import Lesson, Option
+from helpers.exercises.judge import Wrong, array, same, trials, whole
 from helpers.filters import convolve
 
 LESSON = Lesson("stride_and_pooling")
@@ -25,8 +29,8 @@ LESSON.ask(
 
 LESSON.ask(
     "signed-max",
-    "The map is −3 along the left edge of the square, +3 along the right edge and 0 elsewhere. You apply max pooling "
-    "2×2. Each pooling window on an edge also holds a column of zeros. What is left?",
+    "The map is −3 along the left edge of the square, +3 along the right edge (less at their ends) and 0 elsewhere. "
+    "You apply max pooling 2×2. Each pooling window on an edge also holds a column of zeros. What is left?",
     Option("Both edges, at full strength", "Max takes the largest number, not the one farthest from zero. Compare −3 "
            "with the 0 beside it."),
     Option("Only the right edge", "The larger of 0 and +3 is +3, the larger of −3 and 0 is 0. A pooling that takes the "
@@ -87,170 +91,281 @@ LESSON.ask(
 )  # fmt: skip
 
 
-def _sizes() -> list[tuple[int, int, int, int, int]]:
-    """Random windows of which at least one fits; the fixed ones first tell the usual mistakes apart."""
-    chance = np.random.default_rng()
-    fixed = [(28, 3, 1, 0, 1), (28, 7, 2, 0, 1), (28, 5, 1, 2, 1), (28, 3, 1, 0, 3)]
-    low, high = [20, 1, 1, 0, 1], [60, 6, 6, 5, 4]
-    return fixed + [tuple(int(v) for v in chance.integers(low, high)) for _ in range(60)]
-
-
 @LESSON.check("output-size")
-def _(output_size: Any) -> str:
-    halves = False
-    for n, k, s, p, d in _sizes():
-        answer = call(output_size, n, k, s, p, d)
-        wanted = convolve.output_size(n, k, s, p, d)
-        exact = (n + 2 * p - d * (k - 1) - 1) / s + 1
-        about = f"n={n}, k={k}, s={s}, p={p}, d={d}"
-        if np.ndim(answer) or isinstance(answer, str):
-            raise Wrong("The size along one side is one number.")
-        if answer == wanted:
-            halves |= isinstance(answer, float)
-            continue
-        if answer == wanted - 1:
-            raise Wrong(
-                f"One too few for {about}: the place where the window starts counts too, so add 1 to the steps."
-            )
-        if answer == exact or (answer == math.ceil(exact) and wanted != exact):
-            raise Wrong(
-                f"For {about} the last window would run over the edge: half a step is no step, round down (`//`)."
-            )
-        if p and answer == convolve.output_size(n + p, k, s, 0, d):
-            raise Wrong("There is padding on both sides: it counts twice.")
-        if p and answer == convolve.output_size(n, k, s, 0, d):
-            raise Wrong("The padding is missing: it makes the row longer, by p on each side.")
-        if d > 1 and answer == convolve.output_size(n, k, s, p, 1):
-            raise Wrong("The dilation is missing: samples that lie d apart make the window span d·(k−1)+1 pixels.")
-        if d > 1 and answer == (n + 2 * p - d * k) // s + 1:
-            raise Wrong("A window of k samples has k − 1 gaps between them: it spans d·(k−1)+1 pixels, not d·k.")
-        raise Wrong(f"For {about} it should be {wanted}, yours says {answer}.")
-    if halves:
-        raise Wrong("The numbers are right, but to Python 8.0 is not a whole number: divide with `//` instead of `/`.")
-    return "Your formula agrees with counting, on 64 windows: you can now read the shape of any convolutional network."
+def output_size(answer: Any) -> str:
+    """Write how many windows fit, with stride, padding and dilation."""
+    cases = [(28, 3, 1, 0, 1), (28, 7, 2, 0, 1), (28, 5, 1, 2, 1), (28, 3, 1, 0, 3), (9, 3, 2, 0, 4), (2, 5, 3, 2, 1)]
+    for rng in trials(60):
+        n, k, s, p, d = (int(v) for v in rng.integers((3, 1, 1, 0, 1), (60, 7, 7, 6, 5)))
+        cases.append((max(n, d * (k - 1) + 1 - 2 * p), k, s, p, d))  # at least one window fits
+    down = "The last window would run over the edge: half a step is no step, round down (`//`)."
+    first = "One too few: the place where the window starts counts too, so add 1 to the steps."
+    mistakes = [
+        (lambda n, k, s, p, d: (n + 2 * p - d * (k - 1) - 1) // s, first),
+        (lambda n, k, s, p, d: -((d * (k - 1) + 1 - n - 2 * p) // s) + 1, down),
+        (lambda n, k, s, p, d: round((n + 2 * p - d * (k - 1) - 1) / s) + 1, f"Rounding may round up. {down}"),
+        (lambda n, k, s, p, d: (n + p - d * (k - 1) - 1) // s + 1, "There is padding on both sides: it counts twice."),
+        (
+            lambda n, k, s, p, d: (n - d * (k - 1) - 1) // s + 1,
+            "The padding is missing: it makes the row longer, by p on each side.",
+        ),
+        (
+            lambda n, k, s, p, d: (n - 2 * p - d * (k - 1) - 1) // s + 1,
+            "Padding makes the row longer: add 2p, do not subtract it.",
+        ),
+        (
+            lambda n, k, s, p, d: (n + 2 * p - k) // s + 1,
+            "The dilation is missing: samples that lie d apart make the window span d·(k−1)+1 pixels.",
+        ),
+        (
+            lambda n, k, s, p, d: (n + 2 * p - d * k) // s + 1,
+            "A window of k samples has k − 1 gaps between them: it spans d·(k−1)+1 pixels, not d·k.",
+        ),
+        (
+            lambda n, k, s, p, d: (n + 2 * p - d * (k - 1)) // s + 1,
+            "A window of one sample spans one pixel, not none: it is d·(k−1)+1 pixels wide, not d·(k−1).",
+        ),
+        (
+            lambda n, k, s, p, d: (n + 2 * p - d * (k - 1)) // s,
+            "Add 1 after the division: what is divided are the steps, n + 2p − d·(k−1) − 1.",
+        ),
+        (
+            lambda n, k, s, p, d: n + 2 * p - d * (k - 1),
+            "The stride is missing: it divides the room that is left for steps.",
+        ),
+        (lambda n, k, s, p, d: (n + 2 * p) // s, "That counts starting points. The last window has to fit whole, too."),
+    ]
+
+    def otherwise(case: tuple[int, ...], answer: int, wanted: int) -> str:
+        about = ", ".join(f"{name}={value}" for name, value in zip("nkspd", case, strict=True))
+        return f"For {about} it should be {wanted}, yours says {answer}."
+
+    only = [
+        (lambda n, k, s, p, d: s > 1, "Right with stride 1, wrong with larger ones. How many steps have room?"),
+        (lambda n, k, s, p, d: p > 0, "Right without padding, wrong with it: there are p more pixels on each side."),
+        (lambda n, k, s, p, d: d > 1, "Right without dilation, wrong with it: how many pixels does the window span?"),
+    ]
+    compare(answer, cases, convolve.output_size, mistakes, otherwise, only, read=_whole, atol=None)
+    return "Your formula agrees with counting, on 66 windows: you can now read the shape of any convolutional network."
+
+
+def _whole(answer: Any) -> int:
+    return whole(answer, "one whole number")
 
 
 @LESSON.check("same-padding")
-def _(same_padding: Any) -> str:
-    for k in (3, 1, 5, 7, 9):
-        for d in (1, 2, 3):
-            answer, wanted = call(same_padding, k, d), d * (k - 1) // 2
-            if np.ndim(answer) or isinstance(answer, str):
-                raise Wrong("The padding on each side is one number.")
-            if answer == wanted:
-                continue
-            if answer == 2 * wanted:
-                raise Wrong(
-                    f"{answer} is what both sides need together for k={k}, d={d}. Half of it goes on each side."
-                )
-            if d > 1 and answer == (k - 1) // 2:
-                raise Wrong(f"Right without dilation. With d={d} the window spans {d * (k - 1) + 1} pixels.")
-            if answer == (d * k) // 2:
-                raise Wrong(f"For k={k}, d={d} that is one pixel too much: what hangs over is d·(k−1), not d·k.")
-            size = 28 + 2 * answer - d * (k - 1)
-            raise Wrong(f"With k={k}, d={d} and your padding of {answer}, 28 pixels become {size:g}.")
+def same_padding(answer: Any) -> str:
+    """Write the padding that keeps the size of a map."""
+    cases = [
+        (3, 1),
+        (1, 1),
+        (5, 1),
+        (3, 2),
+        *((2 * int(rng.integers(8)) + 1, int(rng.integers(1, 6))) for rng in trials(16)),
+    ]
+    span = "With dilation the window spans d·(k−1)+1 pixels."
+    mistakes = [
+        (lambda k, d: d * (k - 1), "That is what both sides need together. Half of it goes on each side."),
+        (lambda k, d: (k - 1) // 2, f"The dilation is missing. {span}"),
+        (lambda k, d: d * k // 2, "A pixel too much here and there: what hangs over is d·(k−1), not d·k."),
+        (lambda k, d: (d * k - 1) // 2, "What hangs over is d·(k−1), not d·k − 1."),
+        (lambda k, d: (k - 1) // 2 + d - 1, f"The dilation stretches all gaps between the samples. {span}"),
+        (lambda k, d: d * (k + 1) // 2, "A window of 1 hangs over nowhere: k − 1, not k + 1."),
+        (lambda k, d: -(d * (k - 1) // 2), "The padding is not negative: what is missing on each side is added."),
+    ]
+
+    def otherwise(case: tuple[int, int], answer: int, wanted: int) -> str:
+        (k, d), size = case, 28 + 2 * answer - case[1] * (case[0] - 1)
+        return f"With k={k}, d={d} and your padding of {answer}, 28 pixels become {max(size, 0)}."
+
+    only = [(lambda k, d: d > 1, f"Right without dilation, wrong with it. {span}")]
+    compare(answer, cases, lambda k, d: d * (k - 1) // 2, mistakes, otherwise, only, read=_whole, atol=None)
     return "For a 3×3 window it is 1: the padding you meet in nearly every modern network."
 
 
+def _tiles(values: np.ndarray, size: int) -> np.ndarray:
+    """The complete windows, side by side, each as a row: (rows, columns, size · size)."""
+    windows = sliding_window_view(values, (size, size))[::size, ::size]
+    return windows.reshape(*windows.shape[:2], size * size)
+
+
+def _with_remainder(values: np.ndarray, size: int) -> np.ndarray:
+    height, width = (-(-n // size) * size for n in values.shape)
+    filled = np.full((height, width), -np.inf)
+    filled[: values.shape[0], : values.shape[1]] = values
+    return _tiles(filled, size).max(axis=2)
+
+
 @LESSON.check("max-pool")
-def _(max_pool: Any) -> str:
-    chance = np.random.default_rng()
-    for (height, width), size in (((6, 8), 2), ((9, 6), 3), ((11, 11), 2), ((7, 10), 4)):
-        values = chance.normal(size=(height, width)) - 1.0  # mostly negative: a start at 0 shows
-        answer = np.asarray(call(max_pool, values.copy(), size))
-        wanted = convolve.pool2d(values, size)
-        about = f"a {height}×{width} map, window {size}"
+def max_pool(answer: Any) -> str:
+    """Write max pooling, any map and any window size."""
+    cases = []
+    for trial, rng in enumerate(trials(8)):
+        size = (2, 3, 2, 4)[trial] if trial < 4 else int(rng.integers(2, 6))
+        rows, columns = (3, 3) if trial == 0 else rng.permutation([2, 4])
+        rest = rng.integers(0, size, 2) if trial > 1 else (0, 0)
+        if trial == 2:
+            rest = (1, 1)
+        height, width = (int(n) * size + int(r) for n, r in zip((rows, columns), rest, strict=True))
+        values = 3 * rng.normal(size=(height, width))
+        if trial % 2:
+            values -= values.max() + (1.5, 300)[trial // 4]  # negative only: a start at 0 or at −1 shows
+        else:
+            values += max(0, 0.5 - convolve.pool2d(values, size).min())  # both signs, and no window without a positive
+        cases.append((values.astype(("float64", "float32")[trial // 2 % 2]), size))
+    keep = "That keeps {} of each window. Keep the largest number."
+    mistakes = [
+        (lambda v, n: _tiles(v, n).mean(axis=2), "That is average pooling. Keep the largest number of each window."),
+        (lambda v, n: _tiles(v, n).min(axis=2), keep.format("the smallest number")),
+        (lambda v, n: _tiles(v, n).sum(axis=2), keep.format("the sum")),
+        (lambda v, n: np.median(_tiles(v, n), axis=2), keep.format("the median")),
+        (lambda v, n: _tiles(v, n)[..., 0], keep.format("the first number")),
+        (lambda v, n: _tiles(v, n)[..., -1], keep.format("the last number")),
+        (lambda v, n: _tiles(v, n).argmax(axis=2), "That is the place of the largest number: `max`, not `argmax`."),
+        (lambda v, n: np.abs(_tiles(v, n)).max(axis=2), _FARTHEST),
+        (
+            lambda v, n: np.take_along_axis(_tiles(v, n), np.abs(_tiles(v, n)).argmax(2)[..., None], 2)[..., 0],
+            _FARTHEST,
+        ),
+        (
+            lambda v, n: np.maximum(_tiles(v, n).max(axis=2), 0),
+            "A window may hold only negative numbers: its maximum is then negative, and yours says 0.",
+        ),
+        (
+            lambda v, n: np.trunc(_tiles(v, n).max(axis=2)),
+            "Only whole numbers are left: is your map made with an integer type? `np.zeros(...)` makes floats.",
+        ),
+        (
+            lambda v, n: convolve.pool2d(v, n, stride=1)[: len(v) // n, : v.shape[1] // n],
+            "The shape is right, but your windows overlap: they have to begin at row · size and column · size.",
+        ),
+        (
+            lambda v, n: convolve.pool2d(v, n, stride=1),
+            "Your window steps by one pixel. In pooling it jumps by its own size.",
+        ),
+        (_with_remainder, "You keep the incomplete windows at the edge. Drop them: H // size and W // size are left."),
+        (lambda v, n: _tiles(v, n).max(axis=2).T, "Rows and columns of the result are exchanged."),
+        (
+            lambda v, n: _tiles(v[:-1, :-1], n).max(axis=2),
+            "Windows that just fit are missing: a range ends too early.",
+        ),
+        (lambda v, n: convolve.pool2d(v, 2), "Your windows are 2×2 whatever `size` says."),
+    ]
+
+    def otherwise(case: tuple[np.ndarray, int], answer: np.ndarray, wanted: np.ndarray) -> str:
+        (height, width), size = case[0].shape, case[1]
+        about = f"map {height}×{width}, window {size}"
         if answer.shape == wanted.shape:
-            if np.allclose(answer, wanted):
-                continue
-            if np.allclose(answer, convolve.pool2d(values, size, kind="average")):
-                raise Wrong("That is average pooling. Keep the largest number of each window.")
-            if np.allclose(answer, convolve.pool2d(np.abs(values), size)):
-                raise Wrong("You take the number farthest from zero. The maximum knows signs: −3 is less than 0.")
-            if np.allclose(answer, np.maximum(wanted, 0)):
-                raise Wrong("A window may hold only negative numbers: its maximum is then negative, and yours says 0.")
-            if np.allclose(answer, convolve.pool2d(values, size, stride=1)[: len(wanted), : wanted.shape[1]]):
-                raise Wrong("The shape is right, but your windows overlap: they have to begin at row · size.")
-            raise Wrong(f"The shape is right, the numbers are not ({about}). Does each window begin at row · size?")
-        if answer.shape == (height - size + 1, width - size + 1):
-            raise Wrong(f"Your window steps by one pixel. In pooling it jumps by its own size ({about}).")
-        if answer.shape == (-(-height // size), -(-width // size)):
-            raise Wrong(f"You keep the incomplete windows at the edge. Drop them: {about} gives {wanted.shape}.")
-        if answer.shape == wanted.T.shape:
-            raise Wrong(f"Rows and columns are exchanged: {about} gives {wanted.shape}.")
-        raise Wrong(f"The result for {about} has shape {wanted.shape}; yours is {answer.shape}.")
+            return f"The shape is right, the numbers are not ({about}). Each is the largest of one window."
+        return f"{about}: the result has the shape {wanted.shape}; yours is {answer.shape}."
+
+    only = [
+        (lambda v, n: v.shape[0] != v.shape[1], "Right on square maps, wrong on others: which axis is which?"),
+        (lambda v, n: v.max() < 0, "Wrong where all numbers are negative: which number does your maximum start from?"),
+        (
+            lambda v, n: v.shape[0] % n or v.shape[1] % n,
+            "Wrong where a remainder is left: drop incomplete windows.",
+        ),
+    ]
+    compare(answer, cases, lambda v, n: convolve.pool2d(v, n), mistakes, otherwise, only, atol=1e-5)
     return "The same numbers as `convolve.pool2d`, also where eleven cannot be cut into pairs."
 
 
+_FARTHEST = "You take the number farthest from zero. The maximum knows signs: −3 is less than 0."
+_GIVEN = np.array([[9, 1, 2, 6], [5, 4, 0, 3], [7, 2, 8, 1], [0, 6, 4, 5]], dtype=float)
+
+
 @LESSON.check("twins")
-def _(first: Any, second: Any) -> str:
-    try:
-        one, other = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
-    except (TypeError, ValueError):
-        raise Wrong("A 4×4 array of numbers is needed.") from None
+def twins(first: Any, second: Any) -> str:
+    """Find another map with the same pooled map and the same average."""
+    one, other = (
+        array(given, what=f"a 4×4 map for `{name}`") for given, name in ((first, "first"), (second, "second"))
+    )
     if one.shape != (4, 4) or other.shape != (4, 4):
         raise Wrong(f"Both maps have to be 4×4; yours are {one.shape} and {other.shape}.")
-    if not (np.isfinite(one).all() and np.isfinite(other).all()):
-        raise Wrong("Only finite numbers, please.")
-    if np.array_equal(one, other):
+    if same(one, other, atol=1e-6, rtol=0):
         raise Wrong("The two are the same map. Did you change `second` after copying it (`first.copy()`)?")
+    if not same(one, _GIVEN):
+        raise Wrong(
+            "`first` is not the map that you were given. Did you write into it? `second = first.copy()` makes a copy "
+            "to write into; `second = first` does not."
+        )
     pooled, twin = convolve.pool2d(one, 2), convolve.pool2d(other, 2)
-    if not np.array_equal(pooled, twin):
-        row, column = np.argwhere(pooled != twin)[0]
+    if not same(pooled, twin, atol=1e-6, rtol=0):
+        row, column = np.argwhere(np.abs(pooled - twin) > 1e-6)[0]
         raise Wrong(
             f"Max pooling tells them apart: window ({row}, {column}) has {pooled[row, column]:g} in the first and "
-            f"{twin[row, column]:g} in the second. Move numbers only inside a window."
+            f"{twin[row, column]:.6g} in the second. Move numbers only inside a window."
         )
-    if not np.isclose(one.mean(), other.mean()):
+    if abs(one.mean() - other.mean()) > 1e-6:
         raise Wrong(
-            f"The pooled maps agree, the averages do not: {one.mean():g} and {other.mean():g}. Move, not change."
+            f"The pooled maps agree, the averages do not: {one.mean():.7g} and {other.mean():.7g}. Move, not change."
         )
     return "Two different maps, and no layer behind the pooling will ever know which of them it was."
 
 
 @LESSON.check("receptive-field")
-def _(receptive_field: Any) -> str:
-    chance = np.random.default_rng()
-    chains = [[(3, 1)], [(3, 1), (3, 1)], [(3, 1), (2, 2), (3, 1), (2, 2)]]
-    chains += [[tuple(int(v) for v in chance.integers([1, 1], [6, 4])) for _ in range(5)] for _ in range(10)]
-    for layers in chains:
-        answer = call(receptive_field, list(layers))
-        if np.shape(answer) != (2,):
+def receptive_field(answer: Any) -> str:
+    """Write the receptive field and the jump after a chain of layers."""
+    chains = [[(3, 1)], [(3, 1), (3, 1)], [(3, 1), (2, 2), (3, 1), (2, 2)], [(7, 2), (3, 3), (5, 1)], [(4, 3)]]
+    for rng in trials(12):
+        length = int(rng.integers(1, 7))
+        chains.append([tuple(int(v) for v in pair) for pair in rng.integers((1, 1), (8, 5), (length, 2))])
+    overlap = "Neighboring fields overlap, so the field grows by addition: do not multiply the windows."
+    stretch = "Behind a stride, neighbors lie further apart: each layer adds k − 1 times the jump."
+    two = "A window of k adds k − 1 neighbors to what one unit sees, not k."
+    early = "You multiply the jump too early: the window walks over the layer below, with its jump."
+    product = "The jump is the product of all strides."
+    mistakes = [
+        (lambda layers: _walk(layers)[::-1], "The right numbers in the wrong order: first the field, then the jump."),
+        (lambda layers: (_walk(layers)[0] - 1, _walk(layers)[1]), "Start with a field of 1, the pixel itself."),
+        (lambda layers: (_walk(layers)[0] + 1, _walk(layers)[1]), "Start with a field of 1, the pixel itself."),
+        (lambda layers: _walk(layers, grows=lambda k, jump: k * jump), two),
+        (lambda layers: _walk(layers, early=True), early),
+        (
+            lambda layers: _walk(layers, jumps=lambda jump, s: s),
+            "Each stride multiplies the jump, it does not replace it.",
+        ),
+        (lambda layers: _walk(layers, jumps=lambda jump, s: jump + s), f"You add up the strides. {product}"),
+        (lambda layers: _walk(layers[::-1]), "You go through the layers backward with a rule that goes forward."),
+    ]
+    for field, hint in (
+        (lambda layers: 1 + sum(k - 1 for k, _ in layers), stretch),
+        (lambda layers: 1 + sum((k - 1) * s for k, s in layers), f"You multiply with a layer's own stride. {stretch}"),
+        (lambda layers: sum(k for k, _ in layers), two),
+        (lambda layers: math.prod(k for k, _ in layers), overlap),
+        (lambda layers: _walk(layers, early=True)[0], early),
+        (lambda layers: _walk(layers, jumps=lambda jump, s: s)[0], f"{product} In each layer: `jump *= stride`."),
+    ):
+        for jump in (lambda layers: 1, lambda layers: layers[-1][1], lambda layers: _walk(layers)[1]):
+            mistakes.append((lambda layers, field=field, jump=jump: (field(layers), jump(layers)), hint))
+
+    def otherwise(case: tuple[Any], answer: tuple[float, float], wanted: tuple[int, int]) -> str:
+        if answer[0] == wanted[0]:
+            return f"The field is right for {case[0]}, the jump is not: it is the product of all strides, {wanted[1]}."
+        field, jump = wanted
+        return f"It should be field {field} and jump {jump} for {case[0]}; yours says {answer[0]:g} and {answer[1]:g}."
+
+    def read(answer: Any) -> tuple[float, float]:
+        pair = array(answer, what="two numbers, the field and the jump: `return field, jump`")
+        if pair.shape != (2,):
             raise Wrong("Return two numbers, the field and the jump: `return field, jump`.")
-        field, jump = answer
-        last = convolve.receptive_field([(*layer, 0) for layer in layers])[-1]
-        if (field, jump) == (last.size, last.jump):
-            continue
-        if (field, jump) == (last.jump, last.size):
-            raise Wrong("The right numbers in the wrong order: first the field, then the jump.")
-        about = f"for {layers}"
-        if field == last.size:
-            raise Wrong(f"The field is right {about}, the jump is not: it is the product of all strides, {last.jump}.")
-        if field == 1 + sum(k - 1 for k, _ in layers):
-            raise Wrong(
-                f"You add k − 1 pixels in each layer {about}. Behind a stride, neighbors lie further apart: times jump."
-            )
-        if field == math.prod(k for k, _ in layers):
-            raise Wrong(
-                f"You multiply the windows {about}. Neighboring fields overlap, so the field grows by addition."
-            )
-        if field == sum(k for k, _ in layers):
-            raise Wrong(f"A window of 3 adds two neighbors to what one unit sees, not three {about}.")
-        if field == _walk(layers, early=True):
-            raise Wrong(
-                f"You multiply the jump too early {about}: the window walks over the layer below, with its jump."
-            )
-        if field == _walk(layers, replace=True):
-            raise Wrong(f"The jump is multiplied by each stride, not replaced by it {about}: it ends at {last.jump}.")
-        raise Wrong(f"It should be field {last.size} and jump {last.jump} {about}; yours says {field} and {jump}.")
+        return tuple(pair.tolist())
+
+    compare(answer, [(chain,) for chain in chains], _walk, mistakes, otherwise, read=read, atol=None)
     return "3, 4, 8, 10 for the network of this course, and the right answer for any other chain."
 
 
-def _walk(layers: list[tuple[int, int]], early: bool = False, replace: bool = False) -> int:
-    """The field that comes out of two usual mistakes: the jump multiplied too early, or replaced by the stride."""
+def _walk(
+    layers: list[tuple[int, int]],
+    early: bool = False,
+    grows: Callable[[int, int], int] = lambda k, jump: (k - 1) * jump,
+    jumps: Callable[[int, int], int] = lambda jump, stride: jump * stride,
+) -> tuple[int, int]:
+    """Field and jump; the arguments make mistakes: the jump multiplied too early, other rules of growing."""
     field, jump = 1, 1
     for kernel, stride in layers:
-        after = stride if replace else jump * stride
-        field += (kernel - 1) * (after if early else jump)
+        after = jumps(jump, stride)
+        field += grows(kernel, after if early else jump)
         jump = after
-    return field
+    return field, jump
