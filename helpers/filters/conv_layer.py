@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers.filters.geometry import Pair
+from helpers.filters.geometry import Pair, Two
 from helpers.filters.windows import checked, checked_kernel, options, padded, patches, refuse_large, windows_of
 
 Array = np.ndarray
@@ -90,9 +90,7 @@ def conv_layer_backward(
     )
 
 
-def conv_matrix(
-    kernel: Array, image_shape: tuple[int, int], stride: Pair = 1, padding: Pair = 0, dilation: Pair = 1
-) -> Array:
+def conv_matrix(kernel: Array, image_shape: Two) -> Array:
     """Return the matrix (H'·W', H·W) that correlates an image of shape (H, W), flattened row by row, with a kernel.
 
     One row per output, one column per pixel: the dense layer that this correlation is, with its few weights repeated
@@ -104,17 +102,18 @@ def conv_matrix(
         raise ValueError(f"image_shape is {image_shape!r}: give (H, W), such as image.shape.")
     (height, width), _, _, _ = options(tuple(image_shape), 1, 0, 1)
     refuse_large(height * width * kernel.itemsize, "the image")
-    # Number the pixels from 1 on: the patches of that picture say which pixel each weight meets, and 0 is the padding.
-    numbered = np.arange(1.0, height * width + 1).reshape(height, width)
-    met = patches(numbered, kernel.shape, stride, padding, dilation).astype(int)
+    # Number the pixels: the patches of that picture say which pixel each weight meets.
+    met = patches(np.arange(float(height * width)).reshape(height, width), kernel.shape).astype(int)
     outputs = met.shape[0] * met.shape[1]
     refuse_large(outputs * height * width * kernel.itemsize, "the matrix of this convolution")
-    matrix = np.zeros((outputs, height * width + 1), kernel.dtype)
+    matrix = np.zeros((outputs, height * width), kernel.dtype)
     matrix[np.arange(outputs)[:, None], met.reshape(outputs, -1)] = kernel.reshape(-1)
-    return matrix[:, 1:]
+    return matrix
 
 
-def _prepared(images: Array, weights: Array, stride: Pair, padding: Pair, dilation: Pair) -> tuple:
+def _prepared(
+    images: Array, weights: Array, stride: Pair, padding: Pair, dilation: Pair
+) -> tuple[Array, Array, Array, Two, Two]:
     """Return padded images, weights in their dtype, the view of all windows, and stride and dilation as pairs."""
     images = checked(images, "images", {4: "(N, C, H, W)"})
     weights = checked_kernel(weights, "weights", "(O, C, kh, kw)").astype(images.dtype, copy=False)

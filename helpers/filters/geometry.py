@@ -3,12 +3,16 @@
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-Pair = int | tuple[int, int]
+Two = tuple[int, int]
+"""(rows, columns)."""
+
+Pair = int | Two
 """One whole number for both axes, or (rows, columns)."""
 
 
-def whole(value: object, name: str, least: int) -> int:
+def whole(value: Any, name: str, least: int) -> int:
     """Return `value` as an int of at least `least`; ValueError says what `name` must be."""
     try:
         number = operator.index(value)
@@ -19,7 +23,7 @@ def whole(value: object, name: str, least: int) -> int:
     return number
 
 
-def pair(value: object, name: str, least: int) -> tuple[int, int]:
+def pair(value: Any, name: str, least: int) -> Two:
     """Return `value` as (rows, columns): one whole number stands for both, two are taken as they come."""
     if type(value) is int and value >= least:
         return value, value
@@ -58,13 +62,6 @@ def leftover(n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: i
     output_size(n, kernel, stride, padding, dilation)
     n, kernel, stride, padding, dilation = _checked(n, kernel, stride, padding, dilation)
     return (n + 2 * padding - span(kernel, dilation)) % stride
-
-
-def fits(n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> bool:
-    """Return whether windows fit and the last one ends exactly on the edge; ValueError on numbers out of range only."""
-    n, kernel, stride, padding, dilation = _checked(n, kernel, stride, padding, dilation)
-    room = n + 2 * padding - span(kernel, dilation)
-    return room >= 0 and room % stride == 0
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ and of every deep-learning library. A filter whose weights sum to zero is silent
 to one keeps the brightness of the image.
 """
 
-import operator
-
 import numpy as np
+
+from helpers.filters.geometry import whole
 
 Array = np.ndarray
 
@@ -104,21 +104,13 @@ def describe(name: str) -> str:
     return _PRESETS[_known(name, NAMES, "kernel")][2]
 
 
-def diagonal(size: int = 7, direction: str = "falling", bright: str = "above") -> Array:
-    """Return a diagonal edge filter of shape (size, size): 0 on the diagonal, +1 on one side of it, −1 on the other.
+def diagonal(size: int = 7) -> Array:
+    """Return a filter of shape (size, size) for edges that fall from top left to bottom right and are bright above.
 
-    `direction` is "falling" (top left to bottom right) or "rising" (bottom left to top right); `bright` names the side
-    of the +1, "above" or "below". The opposing filter, bright on the other side, is exactly the negative: where one map
-    is positive the other is negative, so that after a ReLU the two share out the edges between them. ValueError on any
-    other argument.
+    0 on the diagonal, +1 above it, −1 below it. ValueError when `size` is under 2.
     """
-    size = _size(size)
-    direction = _known(direction, ("falling", "rising"), "direction")
-    bright = _known(bright, ("above", "below"), "bright side")
-    row, column = np.indices((size, size))
-    height_over_diagonal = (column - row) if direction == "falling" else (size - 1 - column - row)
-    kernel = np.sign(height_over_diagonal).astype(np.float32)
-    return kernel if bright == "above" else 0 - kernel  # 0 - x rather than -x: no negative zeros in a printed filter
+    row, column = np.indices((whole(size, "size", 2),) * 2)
+    return np.sign(column - row).astype(np.float32)
 
 
 def four_edges(size: int = 4) -> Array:
@@ -127,9 +119,9 @@ def four_edges(size: int = 4) -> Array:
     In order: bright on the right, on the left, at the bottom, at the top. The first two answer to vertical edges, the
     last two to horizontal ones. With an odd size the middle line is 0. ValueError when `size` is under 2.
     """
-    side = np.sign(2 * np.arange(_size(size)) - size + 1).astype(np.float32)
+    side = np.sign(2 * np.arange(whole(size, "size", 2)) - size + 1).astype(np.float32)
     right = np.tile(side, (size, 1))
-    return np.stack([right, 0 - right, right.T, 0 - right.T])
+    return np.stack([right, 0 - right, right.T, 0 - right.T])  # 0 - x, not -x: no negative zeros in a printed filter
 
 
 def color(name: str, size: int = 3) -> Array:
@@ -139,7 +131,7 @@ def color(name: str, size: int = 3) -> Array:
     ValueError lists the colors when there is no such name.
     """
     weights = np.array(_COLORS[_known(name, COLORS, "color")], np.float32)
-    size = _size(size, least=1)
+    size = whole(size, "size", 1)
     return np.broadcast_to(weights[:, None, None] / np.float32(size * size), (3, size, size)).copy()
 
 
@@ -150,14 +142,3 @@ def _known(name: object, names: tuple[str, ...], what: str) -> str:
         if known.replace("-", " ") == wanted:
             return known
     raise ValueError(f"there is no {what} {name!r}: choose one of {', '.join(names)}.")
-
-
-def _size(size: object, least: int = 2) -> int:
-    """Return `size` as an int, or say what a size is."""
-    try:
-        whole = operator.index(size)
-    except TypeError:
-        whole = None
-    if whole is None or isinstance(size, bool) or whole < least:
-        raise ValueError(f"size is {size!r}: give a whole number of pixels, {least} or more.")
-    return whole

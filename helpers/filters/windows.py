@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from helpers.filters.geometry import Pair, output_size, pair
+from helpers.filters.geometry import Pair, Two, output_size, pair
 
 Array = np.ndarray
 
@@ -66,7 +66,7 @@ def global_average(image: Array) -> Array:
     return checked(image, "the image", least=2).mean(axis=(-2, -1))
 
 
-def windows_of(image: Array, size: Pair, stride: Pair, dilation: Pair, padding: Pair) -> Array:
+def windows_of(image: Array, size: Two, stride: Two, dilation: Two, padding: Two) -> Array:
     """Return the windows of a padded (..., H, W) array as a read-only view (..., rows, columns, size, size).
 
     All arguments are pairs, checked before; `padding` is what was added already, so that an error can say so.
@@ -79,7 +79,7 @@ def windows_of(image: Array, size: Pair, stride: Pair, dilation: Pair, padding: 
     return as_strided(image, (*outer, rows, columns, *size), steps, writeable=False)
 
 
-def padded(image: Array, padding: tuple[int, int]) -> Array:
+def padded(image: Array, padding: Two) -> Array:
     """Return (..., H, W) with `padding` rows and columns of zeros on each side; the array itself when that is none."""
     if padding == (0, 0):
         return image
@@ -119,7 +119,7 @@ def checked_kernel(kernel: Array, name: str = "the kernel", shape: str = "(kh, k
     return checked(kernel, name, {shape.count(",") + 1: shape})
 
 
-def options(size: object, stride: object, padding: object, dilation: object) -> tuple[tuple[int, int], ...]:
+def options(size: object, stride: object, padding: object, dilation: object) -> tuple[Two, Two, Two, Two]:
     """Return size, stride, padding and dilation as pairs; ValueError names the one that is no whole number in range."""
     return pair(size, "size", 1), pair(stride, "stride", 1), pair(padding, "padding", 0), pair(dilation, "dilation", 1)
 
@@ -128,8 +128,8 @@ def refuse_large(size: int, what: str) -> None:
     """Raise ValueError when a copy of `size` bytes is over `COPY_LIMIT`."""
     if size > COPY_LIMIT:
         raise ValueError(
-            f"{what} would take {size / 2**30:.1f} GiB: take a larger stride, a smaller image, or correlate2d with "
-            'method="auto", which copies less.'
+            f"{what} would take {size / 2**30:.1f} GiB: take a larger stride or a smaller image, or conv_layer, which "
+            "copies a part at a time."
         )
 
 

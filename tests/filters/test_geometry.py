@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.filters.convolve import ReceptiveField, fits, leftover, output_size, receptive_field
+from helpers.filters.convolve import ReceptiveField, leftover, output_size, receptive_field
 
 torch.set_num_threads(1)
 CANONICAL = [(3, 1, 0), (2, 2, 0), (3, 1, 0), (2, 2, 0)]  # conv 3, pool 2, conv 3, pool 2
@@ -21,14 +21,12 @@ def test_output_size_counts_the_windows():
                         starts = range(0, max(last, 0), stride)
                         arguments = (n, kernel, stride, padding, dilation)
                         if not starts:
-                            assert not fits(*arguments)
                             for function in (output_size, leftover):
                                 with pytest.raises(ValueError, match="does not fit"):
                                     function(*arguments)
                             continue
                         assert output_size(*arguments) == len(starts)
                         assert leftover(*arguments) == last - 1 - starts[-1]
-                        assert fits(*arguments) == (starts[-1] == last - 1)
 
 
 def test_sizes_named_in_the_lessons():
@@ -52,7 +50,7 @@ def test_sizes_named_in_the_lessons():
     ],
 )
 def test_numbers_without_sense_are_named(arguments, words):
-    for function in (output_size, leftover, fits):
+    for function in (output_size, leftover):
         with pytest.raises(ValueError, match=words):
             function(*arguments)
 

@@ -57,8 +57,7 @@ def test_diagonal_presets_answer_to_their_own_diagonal_only():
     assert respond(falling, rising_bright_above) == 0
     assert respond(rising, rising_bright_above) == 3
     assert respond(rising, falling_bright_above) == 0
-    np.testing.assert_array_equal(falling, kernels.diagonal(3, "falling", "above"))
-    np.testing.assert_array_equal(rising, kernels.diagonal(3, "rising", "above"))
+    np.testing.assert_array_equal(falling, kernels.diagonal(3))
 
 
 def test_sobel_measures_the_slope_of_a_ramp():
@@ -77,15 +76,6 @@ def test_diagonal_of_seven():
     assert (np.diag(kernel) == 0).all()
     assert (kernel[np.triu_indices(7, 1)] == 1).all()
     assert (kernel[np.tril_indices(7, -1)] == -1).all()
-    for direction in ("falling", "rising"):
-        above, below = (kernels.diagonal(7, direction, side) for side in ("above", "below"))
-        np.testing.assert_array_equal(above, -below)
-        assert not np.signbit(below[below == 0]).any()
-    rising = kernels.diagonal(7, "rising")
-    assert rising[0, 0] == 1
-    assert rising[6, 6] == -1
-    assert (np.diag(rising[:, ::-1]) == 0).all()
-    assert respond(kernel, rising) == 0
 
 
 def test_four_edges_come_from_one_by_negation_and_transposition():
@@ -96,6 +86,7 @@ def test_four_edges_come_from_one_by_negation_and_transposition():
     np.testing.assert_array_equal(bank[1], -bank[0])
     np.testing.assert_array_equal(bank[2], bank[0].T)
     np.testing.assert_array_equal(bank[3], -bank[0].T)
+    assert not np.signbit(kernels.four_edges(5)[kernels.four_edges(5) == 0]).any()
     assert kernels.four_edges(5)[0, 0].tolist() == [-1, -1, 0, 1, 1]
 
 
@@ -131,14 +122,10 @@ def test_spelling_is_forgiven_and_unknown_names_are_listed():
             call("sobel z")
     with pytest.raises(ValueError, match=r"no color 'pink'.*red, green, blue"):
         kernels.color("pink")
-    with pytest.raises(ValueError, match="falling, rising"):
-        kernels.diagonal(7, "up")
-    with pytest.raises(ValueError, match="above, below"):
-        kernels.diagonal(7, "falling", "left")
 
 
 @pytest.mark.parametrize("size", [0, -3, 1, 2.5, True, "7", None])
 def test_sizes_are_whole_numbers(size):
     for make in (kernels.diagonal, kernels.four_edges):
-        with pytest.raises(ValueError, match="whole number of pixels, 2 or more"):
+        with pytest.raises(ValueError, match=r"size is .*whole number, 2 or more"):
             make(size)
