@@ -68,7 +68,7 @@ def occlusion(model, image, rounds):
         contestants = {
             "default": lambda w=window: rival.attribute(batch, **w, target=target),
             "best": tuned[best],
-            "plain": lambda a=(size, stride, value): attribution.occlusion(model, image, *a),
+            "plain": lambda a=(size, stride, value): attribution.occlusion(model, image, *a, incremental=False),
             "incremental": lambda a=(size, stride, value): attribution.occlusion(model, image, *a, incremental=True),
         }
         for ours in ("plain", "incremental"):

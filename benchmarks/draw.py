@@ -29,8 +29,8 @@ def seconds(tool, step, turn):
 def plainly(tool, turn):
     """The same update by the plain ways."""
 
-    def slow(model, x, size, stride, incremental):
-        return occlusion.occlusion(model, x, size, stride)
+    def slow(model, x, size, stride, **_):
+        return occlusion.occlusion(model, x, size, stride, incremental=False)
 
     with patch.object(draw, "occlusion", slow), patch.object(draw.DrawDigit, "render", Explorer.render):
         return seconds(tool, draw.CAREFUL, turn)

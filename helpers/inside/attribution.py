@@ -241,14 +241,7 @@ def _occlusion_map(model: nn.Module, x: Images, target: Target) -> Tensor:
     images = as_images(model, x)
     with evaluating(model):
         index = _fixed_target(model, images, target).tolist()
-    return _home(torch.stack([_occlusion(model, image)[[c]] for image, c in zip(images, index, strict=True)]), x)
-
-
-def _occlusion(model: nn.Module, image: Tensor) -> Tensor:
-    try:
-        return occlusion(model, image, 7, incremental=True).maps
-    except ValueError:  # the network is not a chain of layers
-        return occlusion(model, image, 7).maps
+    return _home(torch.stack([occlusion(model, i, 7).maps[[c]] for i, c in zip(images, index, strict=True)]), x)
 
 
 #: The methods that can be compared side by side, by the names of the lessons: each takes (model, images (N, C, H, W),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from helpers.inside.occlusion_incremental import incremental_logits
+from helpers.inside.occlusion_incremental import can_be_incremental, incremental_logits
 from helpers.network.device import keep_freed_memory
 from helpers.network.running import Images, as_images, evaluating, logits_of
 
@@ -88,7 +88,7 @@ def occlusion(
     value: float | Images = 0.0,
     *,
     chunk: int | None = None,
-    incremental: bool = False,
+    incremental: bool | None = None,
 ) -> Occlusion:
     """Slide a mask over one image and score every position, for all classes at once.
 
@@ -105,8 +105,8 @@ def occlusion(
             image ``(C, H, W)`` to be seen through the window, such as a blurred copy of x.
         chunk: masked images that go through the network at once. It changes the time, not the result: a few dozen
             stay in the processor's cache, and the channels-last layout spares max pooling most of its work.
-        incremental: recompute only what each mask can reach: the same numbers in a
-            fraction of the time, for networks that are one chain of convolutions, poolings and activations.
+        incremental: recompute only what each mask can reach: the same numbers in a fraction of the time. True is
+            possible for :class:`~helpers.network.models.ConvNet` only; None takes this way where it is possible.
 
     Returns:
         The :class:`Occlusion`, on the device of x.
@@ -114,10 +114,13 @@ def occlusion(
     Raises:
         TypeError: if x is not an array of floats.
         ValueError: for a wrong shape, size, stride, value or chunk, a network that does not take the image, or
-            ``incremental=True`` for a network that is not a chain.
+            ``incremental=True`` for another network than a ConvNet.
     """
     if chunk is not None and (not isinstance(chunk, int) or chunk < 1):
         raise ValueError(f"chunk has to be a whole number of at least 1, not {chunk!r}.")
+    if incremental and not can_be_incremental(model):
+        raise ValueError("incremental=True is for a ConvNet as it was built: leave it out for any other network.")
+    incremental = can_be_incremental(model) if incremental is None else incremental
     keep_freed_memory()
     home = x.device if isinstance(x, Tensor) else torch.device("cpu")
     with evaluating(model), torch.no_grad():
@@ -128,16 +131,14 @@ def occlusion(
         windows = _windows(tops, lefts, size, (height, width))
         boxes = windows.flatten(0, 1)
         changes = _changes((image != fill).any(0).cpu(), boxes)
-        if incremental:
-            base, logits = incremental_logits(model, image, fill, boxes, chunk or 512)
-            logits[~changes.to(logits.device)] = base
-        else:
-            base, masked = _masked_logits(model, image, fill, boxes[changes], chunk or 32)
-            logits = base.repeat(len(boxes), 1)
-            logits[changes.to(logits.device)] = masked
+        base = logits_of(model, image[None].to(memory_format=torch.channels_last))
+        logits = base.repeat(len(boxes), 1)
+        if changes.any():
+            ways = (incremental_logits, 256) if incremental else (_masked_logits, 32)
+            logits[changes.to(logits.device)] = ways[0](model, image, fill, boxes[changes], chunk or ways[1])
         logits = logits.unflatten(0, (len(tops), len(lefts)))
-        maps = _spread(base - logits, tops, lefts, size, (height, width))
-    results = (t.to(home) for t in (logits, maps, logits.argmax(-1), base, windows))
+        maps = _spread(base[0] - logits, tops, lefts, size, (height, width))
+    results = (t.to(home) for t in (logits, maps, logits.argmax(-1), base[0], windows))
     return Occlusion(*results, size=size, stride=stride)
 
 
@@ -179,12 +180,11 @@ def _changes(differs: Tensor, boxes: Tensor) -> Tensor:
     return table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left] > 0
 
 
-def _masked_logits(model: nn.Module, image: Tensor, fill: Tensor, boxes: Tensor, chunk: int) -> tuple[Tensor, Tensor]:
-    """Logits of the image, ``(classes,)``, and with each box covered, ``(len(boxes), classes)``."""
-    base = logits_of(model, image[None].to(memory_format=torch.channels_last))
+def _masked_logits(model: nn.Module, image: Tensor, fill: Tensor, boxes: Tensor, chunk: int) -> Tensor:
+    """Logits of the image with each box covered, ``(len(boxes), classes)``."""
     rows = torch.arange(image.shape[1], device=image.device)
     columns = torch.arange(image.shape[2], device=image.device)
-    logits = [base[:0]]
+    logits = []
     for part in boxes.to(image.device).split(chunk):
         top, left, bottom, right = part[:, :, None].unbind(1)
         down = (rows >= top) & (rows < bottom)
@@ -192,7 +192,7 @@ def _masked_logits(model: nn.Module, image: Tensor, fill: Tensor, boxes: Tensor,
         inside = (down[:, :, None] & across[:, None, :])[:, None]
         masked = torch.where(inside, fill, image)
         logits.append(logits_of(model, masked.to(memory_format=torch.channels_last)))
-    return base[0], torch.cat(logits)
+    return torch.cat(logits)
 
 
 def _windows(tops: list[int], lefts: list[int], size: int, shape: tuple[int, int]) -> Tensor:
