@@ -1,0 +1,173 @@
+"""What those who carry on rely on: the guide's own code runs, workflows call what exists, versions agree."""
+
+import re
+import textwrap
+import tomllib
+import types
+from importlib import metadata
+
+import numpy as np
+import pytest
+import yaml
+
+from tools import ROOT, versions
+
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+BLOCKS = [
+    textwrap.dedent(block) for block in re.findall(r"^ +```python\n(.*?)^ +```$", GUIDE, re.DOTALL | re.MULTILINE)
+]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+FORMS = sorted(path for path in (ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml") if path.stem != "config")
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def load(name):
+    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+
+
+def targets(text):
+    """The targets that `make` is asked for in a text, in prose only between backquotes."""
+    commands = re.findall(r"(?:^|`|&& )make((?: [a-z-]+\b(?!=))+)", text, re.MULTILINE)
+    return {target for command in commands for target in command.split()}
+
+
+# The guide -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_tool_of_the_guide_works():
+    module = types.ModuleType("blur")
+    exec(BLOCKS[0], module.__dict__)
+    tool = module.Blur(width=1)
+    sharp = np.asarray(tool.picture.get_array())
+    tool.set(width=15)
+    blurred = np.asarray(tool.picture.get_array())
+    assert blurred.shape == (186, 186)
+    assert blurred[0, 0] == pytest.approx(sharp[:15, :15].mean(), abs=1e-5)
+    assert tool.title.get_text() == "mean of 15×15 pixels"
+
+
+def test_the_exercise_of_the_guide_judges(monkeypatch):
+    from helpers.exercises import core
+
+    module = types.ModuleType("box")
+    exec(BLOCKS[1], module.__dict__)
+    monkeypatch.setattr(core, "lesson", lambda name: module.LESSON)
+    key = "edge_filters/box-filter"
+    assert core.check(key, lambda size: np.full((size, size), 1 / size**2)).status == "right"
+    assert core.check(key, lambda size: [[1 / size / size] * size] * size).status == "right"
+    assert "do not average" in core.check(key, lambda size: np.ones((size, size))).message
+    assert "width times width" in core.check(key, lambda size: np.ones((size, size)) / size).message
+    assert "add up to 1" in core.check(key, lambda size: np.eye(size) / size).message
+
+
+def test_the_guide_names_files_that_exist():
+    named = set(re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", GUIDE))
+    named = {
+        name for name in named if not re.search(r"NN_|[/_]name\.|^screenshots/|^checkpoints/|^(lessons|project)/", name)
+    }
+    assert len(named) > 12
+    missing = sorted(name for name in named if not (ROOT / name).exists())
+    assert not missing
+
+
+def test_the_guide_names_rules_and_tests_that_exist():
+    from tests.lessons import test_notebooks as contract
+
+    rules = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"\*Speaks up:.*?\*", GUIDE, re.DOTALL))))
+    rules = {name for name in rules if not name.startswith("test_")}
+    assert rules <= {rule.__name__ for rule in contract.RULES}
+    for name in re.findall(r"`(test_\w+)`", GUIDE):
+        assert hasattr(contract, name), f"the guide names {name}"
+
+
+@pytest.mark.parametrize(
+    "name", ["CONTRIBUTING.md", "README.md", "data/README.md", ".github/pull_request_template.md", ".ci/run"]
+)
+def test_targets_of_make_exist(name):
+    assert targets((ROOT / name).read_text(encoding="utf-8")) <= TARGETS
+
+
+# Workflows and forms -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_call_what_exists(path):
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    for name, job in workflow["jobs"].items():
+        assert job["timeout-minutes"] <= 360, name
+        commands = "\n".join(step["run"] for step in job["steps"] if "run" in step)
+        assert targets(commands) <= TARGETS
+        for tool in re.findall(r"-m (tools\.\w+)", commands):
+            assert (ROOT / f"{tool.replace('.', '/')}.py").is_file(), tool
+
+
+def test_slow_and_new_run_on_a_schedule():
+    assert [path.stem for path in WORKFLOWS] == ["ci", "newest", "nightly"]
+    nightly, newest = load(".github/workflows/nightly.yml"), load(".github/workflows/newest.yml")
+    for workflow in (nightly, newest):
+        (entry,) = workflow[True]["schedule"]  # YAML reads the key `on` as true
+        assert len(entry["cron"].split()) == 5
+    assert any(step.get("run") == "make nightly" for step in nightly["jobs"]["thorough"]["steps"])
+    assert newest["env"]["VERSIONS"] == "newest"
+
+
+def test_dependabot_watches_packages_and_actions():
+    updates = load(".github/dependabot.yml")["updates"]
+    assert {update["package-ecosystem"] for update in updates} == {"pip", "github-actions"}
+
+
+def test_pre_commit_runs_make_lint():
+    (repository,) = load(".pre-commit-config.yaml")["repos"]
+    (hook,) = repository["hooks"]
+    assert (repository["repo"], hook["entry"], hook["pass_filenames"]) == ("local", "make lint", False)
+
+
+def test_there_is_a_form_for_each_kind_of_report():
+    assert [form.stem for form in FORMS] == ["bug", "taught", "untrue_sentence"]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.stem)
+def test_an_issue_form_is_one_that_github_reads(form):
+    content = yaml.safe_load(form.read_text(encoding="utf-8"))
+    assert set(content) == {"name", "description", "labels", "body"}
+    assert any(field.get("validations", {}).get("required") for field in content["body"])
+    identifiers = [field["id"] for field in content["body"]]
+    assert len(identifiers) == len(set(identifiers))
+    for field in content["body"]:
+        assert field["type"] in {"input", "textarea", "dropdown", "checkboxes"}
+        assert field["attributes"]["label"]
+        assert ("options" in field["attributes"]) == (field["type"] == "dropdown")
+
+
+# Versions ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_citation_agrees_with_the_project():
+    """The fields that CFF 1.2.0 demands, and the version and license of pyproject.toml."""
+    citation = load("CITATION.cff")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["message"]
+    assert citation["title"] == "Convolutional networks, by eye"
+    assert citation["authors"] == [{"name": "The authors of Convolutional networks by eye"}]
+    assert citation["type"] in {"software", "dataset"}
+    assert (str(citation["version"]), citation["license"]) == (project["version"], project["license"])
+
+
+def test_the_changelog_has_the_version_of_the_project():
+    version = load("CITATION.cff")["version"]
+    titles = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert titles[0].startswith(("Unreleased", f"{version}"))
+    assert any(title.startswith(f"{version}") for title in titles)
+
+
+def test_a_package_in_another_version_is_listed(capsys, monkeypatch):
+    pins = versions.pinned()
+    assert pins["numpy"]
+    monkeypatch.setattr(metadata, "version", {"numpy": "99.1", "torch": f"{pins['torch']}+cpu"}.__getitem__)
+    chosen = {name: pins[name] for name in ("numpy", "torch")}
+    assert versions.differing(chosen) == [("numpy", pins["numpy"], "99.1")]
+    monkeypatch.setattr(versions, "pinned", lambda: chosen)
+    versions.main()
+    assert f"| numpy | {pins['numpy']} | 99.1 |" in capsys.readouterr().out
