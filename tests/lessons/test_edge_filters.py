@@ -1,6 +1,7 @@
 """Right and wrong answers to the exercises of "Hand-crafted edge filters", and the claims its prose makes."""
 
 import numpy as np
+import pytest
 import scipy.signal
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
@@ -243,3 +244,21 @@ def test_the_strongest_horizontal_edges_of_the_photograph_are_dark_above_bright(
     nine = photo[row : row + 3, column : column + 3]
     assert response[row, column] < 0
     assert nine[0].max() < nine[2].min()
+
+
+def directions(kernel):
+    """Angles, in degrees, that a kernel and its transpose read on straight edges of 0° to 90°, less the true ones."""
+    fine = 40  # samples a pixel
+    y, x = np.mgrid[: 3 * fine, : 3 * fine] / fine - 1.5
+    for degrees in range(91):
+        turn = np.deg2rad(degrees)
+        edge = (np.cos(turn) * x + np.sin(turn) * y > 0).astype(float).reshape(3, fine, 3, fine).mean(axis=(1, 3))
+        yield abs(np.rad2deg(np.arctan2((edge * kernel.T).sum(), (edge * kernel).sum())) - degrees)
+
+
+def test_sobel_reads_directions_more_truly_than_plain_edges():
+    """The lesson's figures; Sobel is not less shaken by noise, so that it must not say so."""
+    sobel, plain = kernels.get("sobel x"), -kernels.get("vertical edges")
+    assert max(directions(sobel)) == pytest.approx(1.45, abs=0.05)
+    assert max(directions(plain)) == pytest.approx(7.44, abs=0.05)
+    assert np.linalg.norm(sobel) / sobel.clip(0).sum() > np.linalg.norm(plain) / plain.clip(0).sum()

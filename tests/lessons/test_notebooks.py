@@ -21,7 +21,7 @@ it by its title. Its outputs are stored by `make notebooks` only. In order:
 
 The front door, `start_here`, needs one prediction, and no exercises, explorer, mistake, summary, tally, time or basis.
 
-Metadata: tags `setup`, `answer`, `exercise`, `check`, `nbval-check-output` (text equal on every machine, compared in
+Metadata: tags `setup`, `answer`, `claims` (asserts for the tests, each naming its sentence; hidden), `exercise`, `check`, `nbval-check-output` (text equal on every machine, compared in
 `make test`) and beside it `real-data` (the text shows the real data: not compared on the offline stand-in). Every cell
 has its `slideshow.slide_type`: slide, subslide, fragment, notes, skip or "" (goes on below the cell above).
 """
@@ -38,7 +38,7 @@ from tools.lessons import Lesson, items, prose
 from tools.notebooks import DECK, FINGERPRINT, MACHINE_PATH, WIDGET_VIEW, fingerprint, readable
 
 SLIDE_TYPES = {"slide", "subslide", "fragment", "notes", "skip", ""}
-TAGS = {"setup", "answer", "exercise", "check", "nbval-check-output", "real-data"}
+TAGS = {"setup", "answer", "claims", "exercise", "check", "nbval-check-output", "real-data"}
 CLOSING = ("Exercises", "Summary", "Three questions to answer aloud", "Read more", "Next lesson")
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)")
 
@@ -311,7 +311,7 @@ def slides(lesson):
     for index, (cell, kind) in enumerate(zip(lesson.cells, types, strict=True)):
         if kind not in SLIDE_TYPES:
             yield f"cell {index} has the slide type {kind!r}: choose among {sorted(SLIDE_TYPES)}"
-        if kind == "skip" and cell.cell_type == "code":
+        if kind == "skip" and cell.cell_type == "code" and "claims" not in lessons.tags(cell):
             yield f"cell {index} is code that a slide show would leave out, and later cells need it: show it"
         if kind == "notes" and cell.cell_type != "markdown":
             yield f"cell {index}: presenter notes are markdown"
