@@ -1,4 +1,4 @@
-"""Images that were moved, turned, scaled or covered with noise: the same picture to you, a new one to a network.
+"""Distort images: rotate, shift, scale, add noise. The same picture to you, a new one to a network.
 
 All functions take images ``(N, C, H, W)`` in [0, 1] as a torch tensor and return new ones of the same shape; what
 comes in from outside the picture is black. One number treats all images alike, ``(N,)`` numbers each its own way.
@@ -16,7 +16,7 @@ Amount = float | Sequence[float] | Tensor
 
 
 def rotate(images: Tensor, degrees: Amount) -> Tensor:
-    """Turn about the middle of the image, counterclockwise for positive angles, bilinear.
+    """Rotate about the center of the image, counterclockwise for positive angles, with bilinear interpolation.
 
     Raises:
         ValueError: if the images are not ``(N, C, H, W)``, or there are neither 1 nor N angles.
@@ -25,17 +25,17 @@ def rotate(images: Tensor, degrees: Amount) -> Tensor:
 
 
 def shift(images: Tensor, right: Amount = 0.0, down: Amount = 0.0) -> Tensor:
-    """Move by pixels, fractions of a pixel included. Raises as :func:`rotate`."""
+    """Translate by pixels, fractions of a pixel included. Raises as :func:`rotate`."""
     return warp(images, right=right, down=down)
 
 
 def scale(images: Tensor, factor: Amount) -> Tensor:
-    """Enlarge (above 1) or shrink about the middle of the image. Raises as :func:`rotate`, and for factors ≤ 0."""
+    """Enlarge (above 1) or shrink about the center of the image. Raises as :func:`rotate`, and for factors ≤ 0."""
     return warp(images, factor=factor)
 
 
 def noise(images: Tensor, deviation: float, seed: int = 0) -> Tensor:
-    """Add normal noise to every pixel and keep the result in [0, 1]; the same seed gives the same noise.
+    """Add Gaussian noise to every pixel and clip the result to [0, 1]; the same seed gives the same noise.
 
     Raises:
         ValueError: if the deviation is negative.
@@ -47,15 +47,15 @@ def noise(images: Tensor, deviation: float, seed: int = 0) -> Tensor:
 
 
 def random_turns(images: Tensor, degrees: float, seed: int = 0) -> Tensor:
-    """Every image turned by an angle of its own, drawn evenly from −degrees to +degrees."""
-    chance = torch.rand(len(images), generator=torch.Generator().manual_seed(seed))
-    return rotate(images, degrees * (2 * chance - 1))
+    """Rotate each image by a random angle in [−degrees, degrees]."""
+    shares = torch.rand(len(images), generator=torch.Generator().manual_seed(seed))
+    return rotate(images, degrees * (2 * shares - 1))
 
 
 def warp(
     images: Tensor, degrees: Amount = 0.0, factor: Amount = 1.0, right: Amount = 0.0, down: Amount = 0.0
 ) -> Tensor:
-    """Turn, then scale, both about the middle, then move: all in one interpolation, so that little sharpness is lost.
+    """Rotate, then scale, both about the center, then translate: one interpolation, so that little sharpness is lost.
 
     Args:
         images: ``(N, C, H, W)``.

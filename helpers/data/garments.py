@@ -1,6 +1,6 @@
 """Ten kinds of garments, drawn: what the offline stand-in for FashionMNIST is made of.
 
-Each garment is a handful of polygons, ellipses and lines whose measures are drawn by chance within bounds that keep it
+Each garment is a handful of polygons, ellipses and lines whose measures are drawn at random within bounds that keep it
 what it is: sleeve length, hem, heel, neckline, buttons. Coordinates are those of the finished 28×28 picture, x to the
 right, y down, with (14, 14) in the middle; drawing happens four times larger so that edges come out gray. Shoes
 point left, as in the real set.
@@ -16,11 +16,11 @@ Point = tuple[float, float]
 
 
 class Pen:
-    """Draws one garment in shades from 0 (background) to 1, and decides by chance: ``pen(a, b)`` is between the two."""
+    """Draws one garment in shades from 0 (background) to 1, at random: ``pen(a, b)`` is between the two."""
 
-    def __init__(self, random: np.random.Generator) -> None:
-        # Chances are drawn in one go: asking the generator for each separately took longer than drawing.
-        self.chances = iter(random.random(64).tolist())
+    def __init__(self, rng: np.random.Generator) -> None:
+        # Random numbers are drawn in one go: asking the generator for each separately took longer than drawing.
+        self.draws = iter(rng.random(64).tolist())
         self.image = Image.new("L", (28 * FINE, 28 * FINE))
         self.draw = ImageDraw.Draw(self.image)
         self.base = self(0.4, 0.98)  # the shade of the cloth
@@ -31,12 +31,12 @@ class Pen:
         self.aside, self.down = self(-1.3, 1.3), self(-0.8, 0.8)
 
     def __call__(self, low: float, high: float) -> float:
-        """Draw a number between the two by chance."""
-        return low + (high - low) * next(self.chances)
+        """Draw a random number between the two."""
+        return low + (high - low) * next(self.draws)
 
     def often(self, share: float) -> bool:
         """Decide yes in this share of all cases."""
-        return next(self.chances) < share
+        return next(self.draws) < share
 
     def ink(self, shade: float) -> int:
         """Turn a shade, given as a multiple of the cloth's, into a gray level; 0 is the background."""
@@ -266,11 +266,11 @@ KINDS: tuple[Callable[[Pen], None], ...] = (
 )
 
 
-def plain(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def plain(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw one garment per label, of cloth without pattern: labels (N,) from 0 to 9 → float32 (N, 28, 28), 0 to 255."""
     pictures = np.empty((len(labels), 28, 28), np.float32)
     for picture, label in zip(pictures, labels, strict=True):
-        pen = Pen(random)
+        pen = Pen(rng)
         KINDS[label](pen)
         picture[:] = np.asarray(pen.image.reduce(FINE))
     return pictures

@@ -1,4 +1,4 @@
-"""Signals and short films with a known answer: what a convolution does beyond single pictures.
+"""Synthetic time series and short films with a known answer: 1D and 3D convolution.
 
 ``heartbeats`` draws signals over time in which one beat may be odd, and says where; ``moving_shapes`` draws films
 whose class is the direction of movement, so that no single frame can give it away.
@@ -34,7 +34,7 @@ class Films(NamedTuple):
 
 
 def heartbeats(count: int, length: int = 200, noise: float = 0.08, seed: int = 0) -> Signals:
-    """Drawn by formula, not recorded from anybody: five or so beats, of which one may be odd.
+    """Draw signals by formula, not recorded from anybody: five or so beats each, of which one may be odd.
 
     A beat is a small bump, a sharp peak between two dips, and a broad bump. In the second class one peak points down,
     in the third one is three times as wide. Rate, start, height and the noise are random.
@@ -74,9 +74,9 @@ def _beat(t: np.ndarray, turn: int, width: int) -> np.ndarray:
 
 
 def moving_shapes(count: int, frames: int = 6, side: int = 16, noise: float = 0.1, seed: int = 0) -> Films:
-    """Shapes that move by one pixel each frame and come back at the other edge when they leave.
+    """Draw shapes that move by one pixel each frame and wrap around at the edges.
 
-    A square, a ring, a cross or an L starts anywhere. Because of the way around, every place is equally likely in
+    A square, a ring, a cross or an L starts anywhere. Because of the wrap-around, every place is equally likely in
     every frame: a single frame says nothing about the direction.
 
     Raises:

@@ -14,7 +14,7 @@ Array = np.ndarray | Tensor
 
 
 def mark_corners(labels: Array, size: int = 3, side: int = 28, classes: int = 10) -> np.ndarray:
-    """Top left corner (row, column) of the mark of each label: ``(N, 2)``.
+    """Return the top left corner (row, column) of the mark of each label: ``(N, 2)``.
 
     The classes are laid out along the upper border, then along the lower one, a pixel away from the edge.
 
@@ -33,7 +33,7 @@ def mark_corners(labels: Array, size: int = 3, side: int = 28, classes: int = 10
 
 
 def mark_masks(labels: Array, size: int = 3, side: int = 28, classes: int = 10) -> np.ndarray:
-    """Where the mark of each label lies: ``(N, side, side)``, bool."""
+    """Return where the mark of each label lies: ``(N, side, side)``, bool."""
     row, column = mark_corners(labels, size, side, classes).T[:, :, None]
     at = np.arange(side)
     down, across = (at >= row) & (at < row + size), (at >= column) & (at < column + size)
@@ -41,11 +41,11 @@ def mark_masks(labels: Array, size: int = 3, side: int = 28, classes: int = 10) 
 
 
 def plant_mark(images: Array, labels: Array, size: int = 3, value: float = 1.0, classes: int = 10) -> Array:
-    """A copy of the images with the mark of each label in it.
+    """Return a copy of the images with the mark of each label in it.
 
     Args:
         images: ``(N, C, H, W)``, square, NumPy or torch; the copy is of the same kind.
-        labels: ``(N,)``: the class that the mark shall tell, usually the true one. Another one fools the network.
+        labels: ``(N,)``: the class the mark encodes, usually the true one. Another one fools the network.
         size: side of the mark in pixels.
         value: its brightness in all channels.
         classes: number of classes, each with a place of its own.

@@ -1,7 +1,7 @@
 """The offline stand-in: images to learn from when neither the real files nor a network can be had.
 
 ``digits`` are real handwriting: scikit-learn's 8×8 digits, enlarged to 28×28. ``garments`` are drawn here, piece by
-piece, with chance deciding length, width, pattern and shade. Both are the same on every call.
+piece, at random in length, width, pattern and shade. Both are the same on every call.
 """
 
 from functools import cache
@@ -39,8 +39,8 @@ def digits() -> tuple[Part, Part]:
     grow = np.asarray(Image.fromarray(np.eye(8, dtype=np.float32)).resize((8, 20), Image.Resampling.BICUBIC))
     large = np.clip(grow @ small @ grow.T, 0, 1)
     large = np.clip((large - 0.35) / 0.55, 0, 1)  # ink of a pen: nearly black or nearly white, gray at the edge
-    random = np.random.default_rng(0)
-    order = random.permutation(len(labels))
+    rng = np.random.default_rng(0)
+    order = rng.permutation(len(labels))
     cut = len(order) - 360
 
     def placed(index: np.ndarray, shifts: np.ndarray) -> np.ndarray:
@@ -60,8 +60,8 @@ def digits() -> tuple[Part, Part]:
         index = index[begin_with(labels[index], first)]
         images = [placed(index, np.zeros((len(index), 2), int))]
         rest = np.tile(index, variants - 1)
-        images.append(placed(rest, random.integers(-2, 3, (len(rest), 2))))
-        shuffled = len(first) + random.permutation(len(index) * variants - len(first))
+        images.append(placed(rest, rng.integers(-2, 3, (len(rest), 2))))
+        shuffled = len(first) + rng.permutation(len(index) * variants - len(first))
         order = np.concatenate([np.arange(len(first)), shuffled])
         return np.concatenate(images)[order], np.tile(labels[index], variants)[order]
 
@@ -72,20 +72,22 @@ def digits() -> tuple[Part, Part]:
 PATTERNED = np.array([0.5, 0.15, 0.4, 0.6, 0.15, 0.0, 0.5, 0.1, 0.3, 0.1])
 
 
-def _woven(plain: np.ndarray, labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _woven(plain: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Give drawn garments (N, 28, 28) a pattern, folds, light from one side and a grain: uint8 (N, 28, 28)."""
 
-    def chance(low: float, high: float) -> np.ndarray:
-        return random.uniform(low, high, (len(labels), 1, 1)).astype(np.float32)
+    def uniform(low: float, high: float) -> np.ndarray:
+        return rng.uniform(low, high, (len(labels), 1, 1)).astype(np.float32)
 
     y, x = np.mgrid[:28, :28].astype(np.float32) - 13.5
     # Stripes across, along, or both; never finer than three pixels, which would turn into an even gray.
-    across, along = random.random((2, len(labels), 1, 1)) < 0.6
-    wave = across * np.cos(2 * np.pi * y / chance(3, 6) + chance(0, 6)) + along * np.cos(2 * np.pi * x / chance(3, 6))
-    depth = chance(0.12, 0.4) * (random.random(len(labels)) < PATTERNED[labels])[:, None, None]
-    folds = chance(0, 0.1) * np.cos((x * chance(-1, 1) + y * chance(-0.4, 0.4)) * 0.9 + chance(0, 6))
-    light = 1 - chance(0, 0.25) * (np.abs(x) / 14) ** 2 + chance(-0.012, 0.012) * x + chance(-0.008, 0.008) * y
-    grain = 0.04 * random.standard_normal(plain.shape, np.float32)
+    across, along = rng.random((2, len(labels), 1, 1)) < 0.6
+    wave = across * np.cos(2 * np.pi * y / uniform(3, 6) + uniform(0, 6)) + along * np.cos(
+        2 * np.pi * x / uniform(3, 6)
+    )
+    depth = uniform(0.12, 0.4) * (rng.random(len(labels)) < PATTERNED[labels])[:, None, None]
+    folds = uniform(0, 0.1) * np.cos((x * uniform(-1, 1) + y * uniform(-0.4, 0.4)) * 0.9 + uniform(0, 6))
+    light = 1 - uniform(0, 0.25) * (np.abs(x) / 14) ** 2 + uniform(-0.012, 0.012) * x + uniform(-0.008, 0.008) * y
+    grain = 0.04 * rng.standard_normal(plain.shape, np.float32)
     cloth = plain * (light + folds + grain) * (1 - depth * (0.5 + 0.5 * np.clip(wave, -1, 1)))
     return np.clip(np.rint(cloth), 0, 255).astype(np.uint8)
 
@@ -99,9 +101,9 @@ def garments() -> tuple[Part, Part]:
     from helpers.data.garments import plain
 
     def part(each: int, first: tuple[int, ...], seed: int) -> Part:
-        random = np.random.default_rng(seed)
-        labels = random.permutation(np.repeat(np.arange(10), each))
+        rng = np.random.default_rng(seed)
+        labels = rng.permutation(np.repeat(np.arange(10), each))
         labels = labels[begin_with(labels, first)]
-        return _woven(plain(labels, random), labels, random), labels
+        return _woven(plain(labels, rng), labels, rng), labels
 
     return part(600, FIRST_GARMENTS, 10), part(100, FIRST_TEST_GARMENTS, 20)

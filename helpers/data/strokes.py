@@ -33,7 +33,7 @@ class Placed(NamedTuple):
 
 
 def paint(strokes: Iterable[Stroke], thickness: float = 0.08, fill: bool = False) -> np.ndarray:
-    """Strokes as the pen left them: ``(280, 280)`` float32, 0 for paper and 1 for ink.
+    """Rasterize pen strokes: ``(280, 280)`` float32, 0 for paper and 1 for ink.
 
     Args:
         strokes: each a list of points (x, y) in [0, 1], x to the right and y down; a single point is a dot.
@@ -98,8 +98,9 @@ def place(ink: np.ndarray, box: int = 20, side: int = 28, by_mass: bool = True) 
 
 
 def mass_center(image: np.ndarray) -> Point:
-    """Row and column of the center of mass, where the corner of the image is (0, 0) and its first pixel's middle is
-    (0.5, 0.5). NaN for an image without ink.
+    """Return row and column of the center of mass; NaN for an image without ink.
+
+    The corner of the image is (0, 0), and the middle of its first pixel (0.5, 0.5).
     """
     total = image.sum()
     if total <= 0:
@@ -109,12 +110,12 @@ def mass_center(image: np.ndarray) -> Point:
 
 
 def digit(strokes: Iterable[Stroke], thickness: float = 0.08, fill: bool = False) -> Placed:
-    """Strokes as a digit of MNIST: 20×20 box, center of mass in the middle of 28×28."""
+    """Return strokes as a digit of MNIST: 20×20 box, center of mass in the middle of 28×28."""
     return place(paint(strokes, thickness, fill))
 
 
 def garment(strokes: Iterable[Stroke], thickness: float = 0.08, fill: bool = True) -> Placed:
-    """Strokes as a garment of FashionMNIST: the whole 28×28, centered by its outline, cloth not quite white."""
+    """Return strokes as a garment of FashionMNIST: the whole 28×28, centered by its outline, cloth not quite white."""
     placed = place(paint(strokes, thickness, fill), box=28, by_mass=False)
     return placed._replace(image=placed.image * np.float32(0.8))
 

@@ -1,6 +1,6 @@
 """The convolutional layer by hand: forward, backward, and written out as a matrix. NumPy only.
 
-Import these names from `helpers.filters.convolve`.
+Lessons reach these names through ``helpers.filters.convolve``.
 """
 
 from typing import NamedTuple
@@ -13,11 +13,11 @@ from helpers.filters.windows import checked, checked_kernel, options, padded, pa
 Array = np.ndarray
 
 COLUMNS_AT_ONCE = 2**22
-"""Bytes of patches (4 MiB) that `conv_layer` lays out at a time: a bounded cost for any number and size of images."""
+"""Bytes of patches (4 MiB) that ``conv_layer`` lays out at a time: a bounded cost for any number and size of images."""
 
 
 class Gradients(NamedTuple):
-    """What `conv_layer_backward` returns: gradients in the shapes of the images, the weights and the bias."""
+    """What ``conv_layer_backward`` returns: gradients in the shapes of the images, the weights and the bias."""
 
     images: Array
     weights: Array
@@ -27,11 +27,23 @@ class Gradients(NamedTuple):
 def conv_layer(
     images: Array, weights: Array, bias: Array | None = None, stride: Pair = 1, padding: Pair = 0, dilation: Pair = 1
 ) -> Array:
-    """Return the maps (N, O, H', W') of images (N, C, H, W) under a bank of O filters, weights (O, C, kh, kw).
+    """Return the maps of a bank of O filters; equals ``torch.nn.functional.conv2d``.
 
-    Each filter is as deep as its input: map o is the sum over the channels of their correlations, plus bias[o]. Equals
-    `torch.nn.functional.conv2d`; the dtype is that of the images. Errors as in `filters.convolve`, and ValueError if
-    the channels or the length of the bias do not match.
+    Each filter is as deep as its input: map o is the sum over the channels of their correlations, plus bias[o].
+
+    Args:
+        images: (N, C, H, W), float32 or float64.
+        weights: (O, C, kh, kw).
+        bias: (O), or None for zeros.
+        stride: pixels from one window to the next.
+        padding: rows and columns of zeros on each side.
+        dilation: pixels from one sample of a window to the next.
+
+    Returns:
+        (N, O, H', W'), in the dtype of the images.
+
+    Raises:
+        TypeError, ValueError: as in ``filters.convolve``, and if the channels or the length of the bias do not match.
     """
     images, weights, windows, _, _ = _prepared(images, weights, stride, padding, dilation)
     (count, _, rows, columns, _, _), filters = windows.shape, len(weights)
@@ -59,11 +71,18 @@ def conv_layer(
 def conv_layer_backward(
     grad_output: Array, images: Array, weights: Array, stride: Pair = 1, padding: Pair = 0, dilation: Pair = 1
 ) -> Gradients:
-    """Return the gradients of a loss for images, weights and bias, given its gradient for the maps (N, O, H', W').
+    """Return the gradients of a loss with respect to images, weights and bias: the backward pass of ``conv_layer``.
 
     A weight is shared, so its gradient is a sum over every place it touched: output gradient times the pixel it met
     there. A pixel collects, from every window that saw it, output gradient times the weight it met. The bias of a
-    filter was added everywhere: the sum of the output gradient. Errors as in `conv_layer`.
+    filter was added everywhere: the sum of the output gradient.
+
+    Args:
+        grad_output: (N, O, H', W'), the gradient of the loss with respect to the maps.
+        images: (N, C, H, W), and the other arguments as they were given to ``conv_layer``.
+
+    Raises:
+        TypeError, ValueError: as in ``conv_layer``, and if ``grad_output`` has not the shape of the maps.
     """
     images, weights, windows, (sy, sx), (dy, dx) = _prepared(images, weights, stride, padding, dilation)
     grad_output = checked(grad_output, "grad_output", {4: "(N, O, H', W')"}).astype(images.dtype, copy=False)
@@ -94,8 +113,10 @@ def conv_matrix(kernel: Array, image_shape: Two) -> Array:
     """Return the matrix (H'·W', H·W) that correlates an image of shape (H, W), flattened row by row, with a kernel.
 
     One row per output, one column per pixel: the dense layer that this correlation is, with its few weights repeated
-    along the diagonals (a Toeplitz matrix in blocks) and zero everywhere else. Its transpose carries gradients back.
-    ValueError above 512 MiB, and as in `helpers.filters.convolve`.
+    along the diagonals (a block Toeplitz matrix) and zero everywhere else. Its transpose carries gradients back.
+
+    Raises:
+        TypeError, ValueError: as in ``filters.convolve``, and above 512 MiB.
     """
     kernel = checked_kernel(kernel)
     if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 2:

@@ -13,7 +13,11 @@ Pair = int | Two
 
 
 def whole(value: Any, name: str, least: int) -> int:
-    """Return `value` as an int of at least `least`; ValueError says what `name` must be."""
+    """Return ``value`` as an int.
+
+    Raises:
+        ValueError: says what ``name`` must be, unless it is a whole number of at least ``least``.
+    """
     try:
         number = operator.index(value)
     except TypeError:
@@ -24,7 +28,7 @@ def whole(value: Any, name: str, least: int) -> int:
 
 
 def pair(value: Any, name: str, least: int) -> Two:
-    """Return `value` as (rows, columns): one whole number stands for both, two are taken as they come."""
+    """Return ``value`` as (rows, columns): one whole number stands for both, two are taken as they come."""
     if type(value) is int and value >= least:
         return value, value
     if not isinstance(value, (tuple, list)):
@@ -35,14 +39,17 @@ def pair(value: Any, name: str, least: int) -> Two:
 
 
 def span(kernel: int, dilation: int = 1) -> int:
-    """Return how many pixels a window of `kernel` samples covers when they lie `dilation` apart: d(k−1)+1."""
+    """Return how many pixels a window of ``kernel`` samples covers when they lie ``dilation`` apart: d(k−1)+1."""
     return dilation * (kernel - 1) + 1
 
 
 def output_size(n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
-    """Return the number of places a window takes along an axis of `n` pixels: ⌊(n + 2p − d(k−1) − 1) / s⌋ + 1.
+    """Return the number of places a window takes along an axis of ``n`` pixels: ⌊(n + 2p − d(k−1) − 1) / s⌋ + 1.
 
-    ValueError when not even one window fits. Pixels at the far edge that no window reaches are counted by `leftover`.
+    Pixels at the far edge that no window reaches are counted by ``leftover``.
+
+    Raises:
+        ValueError: if not even one window fits, or a number is out of range.
     """
     n, kernel, stride, padding, dilation = _checked(n, kernel, stride, padding, dilation)
     room = n + 2 * padding - span(kernel, dilation)
@@ -57,7 +64,8 @@ def output_size(n: int, kernel: int, stride: int = 1, padding: int = 0, dilation
 def leftover(n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
     """Return how many pixels at the far edge (padding included) no window reaches, because one more step runs off it.
 
-    ValueError when not even one window fits.
+    Raises:
+        ValueError: as ``output_size``.
     """
     output_size(n, kernel, stride, padding, dilation)
     n, kernel, stride, padding, dilation = _checked(n, kernel, stride, padding, dilation)
@@ -68,8 +76,11 @@ def leftover(n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: i
 class ReceptiveField:
     """What the units of one layer see of the input, along one axis, in input pixels.
 
-    `size`: pixels seen by a unit. `jump`: pixels from a unit's field to its neighbor's. `start`: the first pixel seen
-    by unit 0, negative when that lies in the padding. `layers`: the chain up to this layer.
+    Attributes:
+        size: pixels seen by a unit.
+        jump: pixels from a unit's field to its neighbor's.
+        start: the first pixel seen by unit 0, negative when that lies in the padding.
+        layers: the chain up to this layer, (kernel, stride, padding, dilation) each.
     """
 
     size: int
@@ -78,14 +89,21 @@ class ReceptiveField:
     layers: tuple[tuple[int, int, int, int], ...] = field(default=(), repr=False, compare=False)
 
     def units(self, n: int) -> int:
-        """Return how many units the layer has on `n` input pixels; ValueError when a layer on the way does not fit."""
+        """Return how many units the layer has on ``n`` input pixels.
+
+        Raises:
+            ValueError: if a layer on the way does not fit.
+        """
         return self._sizes(n)[-1]
 
     def interval(self, unit: int, n: int) -> slice:
-        """Return the input pixels, of `n`, that unit number `unit` sees: start + unit·jump, `size` of them, clipped.
+        """Return the pixels, of ``n``, that unit number ``unit`` sees: start + unit·jump, ``size`` of them, clipped.
 
         Clipped layer by layer, since padding inside the network hides what lies below it; empty for a unit that sees
-        nothing but padding. ValueError when there is no such unit.
+        nothing but padding.
+
+        Raises:
+            ValueError: if there is no such unit.
         """
         sizes, first = self._sizes(n), whole(unit, "the unit", 0)
         if first >= sizes[-1]:
@@ -99,7 +117,7 @@ class ReceptiveField:
         return slice(first, last + 1)
 
     def box(self, row: int, column: int, image_shape: Sequence[int]) -> tuple[slice, slice]:
-        """Return the part of an image of shape (..., H, W) that unit (row, column) sees: `image[..., *box]`."""
+        """Return the part of an image of shape (..., H, W) that unit (row, column) sees: ``image[..., *box]``."""
         height, width = image_shape[-2:]
         return self.interval(row, height), self.interval(column, width)
 
@@ -114,11 +132,16 @@ class ReceptiveField:
 def receptive_field(layers: Sequence[Sequence[int]]) -> list[ReceptiveField]:
     """Return the receptive field after each layer of a chain of square convolutions and poolings.
 
-    `layers` holds one (kernel, stride, padding) or (kernel, stride, padding, dilation) per layer; a layer that works on
-    single pixels (ReLU, dropout) is (1, 1, 0) or left out. Going up one layer, the field grows by span − 1 steps of the
-    layer below, the jump is multiplied by the stride, and padding moves the start to the left. The box is the most that
-    a unit can see: a max pooling picks, a ReLU may close, a dilated window skips pixels inside it. ValueError when a
-    layer is written differently.
+    Going up one layer, the field grows by span − 1 steps of the layer below, the jump is multiplied by the stride, and
+    padding moves the start to the left. The box is the most that a unit can see: a max pooling picks, a ReLU may close,
+    a dilated window skips pixels inside it.
+
+    Args:
+        layers: (kernel, stride, padding) or (kernel, stride, padding, dilation) for each; a layer that works on single
+            pixels (ReLU, dropout) is (1, 1, 0) or left out.
+
+    Raises:
+        ValueError: if a layer is written differently.
     """
     fields, below = [], ReceptiveField(size=1, jump=1, start=0)
     for number, layer in enumerate(layers):

@@ -1,6 +1,6 @@
 """The hand-made filters, by name, as float32 arrays.
 
-Every filter is written for *correlation* (lay it over the image, multiply, sum), the operation of `filters.convolve`
+Every filter is written for *correlation* (lay it over the image, multiply, sum), the operation of ``filters.convolve``
 and of every deep-learning library. A filter whose weights sum to zero is silent on flat regions; one whose weights sum
 to one keeps the brightness of the image.
 """
@@ -87,27 +87,38 @@ _COLORS: dict[str, tuple[float, float, float]] = {
 }
 
 NAMES: tuple[str, ...] = tuple(_PRESETS)
-"""The 3×3 presets that `get` and `describe` know, in display order."""
+"""The 3×3 presets that ``get`` and ``describe`` know, in display order."""
 
 COLORS: tuple[str, ...] = tuple(_COLORS)
-"""The colors that `color` knows."""
+"""The colors that ``color`` knows."""
 
 
 def get(name: str) -> Array:
-    """Return the preset `name` as a new float32 array of shape (3, 3); ValueError lists the names if there is none."""
+    """Return the preset ``name`` as a new float32 array of shape (3, 3).
+
+    Raises:
+        ValueError: lists the names if there is no such preset.
+    """
     weights, divisor, _ = _PRESETS[_known(name, NAMES, "kernel")]
     return np.array(weights, np.float32) / np.float32(divisor)
 
 
 def describe(name: str) -> str:
-    """Return one short sentence that says what the preset `name` answers to; ValueError lists the names."""
+    """Return one short sentence that says what the preset ``name`` responds to.
+
+    Raises:
+        ValueError: lists the names if there is no such preset.
+    """
     return _PRESETS[_known(name, NAMES, "kernel")][2]
 
 
 def diagonal(size: int = 7) -> Array:
     """Return a filter of shape (size, size) for edges that fall from top left to bottom right and are bright above.
 
-    0 on the diagonal, +1 above it, −1 below it. ValueError when `size` is under 2.
+    0 on the diagonal, +1 above it, −1 below it.
+
+    Raises:
+        ValueError: if ``size`` is under 2.
     """
     row, column = np.indices((whole(size, "size", 2),) * 2)
     return np.sign(column - row).astype(np.float32)
@@ -117,7 +128,10 @@ def four_edges(size: int = 4) -> Array:
     """Return four edge filters, shape (4, size, size), made from the first by negation and transposition.
 
     In order: bright on the right, on the left, at the bottom, at the top. The first two answer to vertical edges, the
-    last two to horizontal ones. With an odd size the middle line is 0. ValueError when `size` is under 2.
+    last two to horizontal ones. With an odd size the middle line is 0.
+
+    Raises:
+        ValueError: if ``size`` is under 2.
     """
     side = np.sign(2 * np.arange(whole(size, "size", 2)) - size + 1).astype(np.float32)
     right = np.tile(side, (size, 1))
@@ -128,7 +142,9 @@ def color(name: str, size: int = 3) -> Array:
     """Return a filter of shape (3, size, size) for a red-green-blue image that fires on patches of one color.
 
     A patch of the pure color scores 1; gray, white and black patches score 0; the complementary color scores −1.
-    ValueError lists the colors when there is no such name.
+
+    Raises:
+        ValueError: lists the colors if there is no such name.
     """
     weights = np.array(_COLORS[_known(name, COLORS, "color")], np.float32)
     size = whole(size, "size", 1)
@@ -136,7 +152,7 @@ def color(name: str, size: int = 3) -> Array:
 
 
 def _known(name: object, names: tuple[str, ...], what: str) -> str:
-    """Return the canonical spelling of `name` ("Sobel_X" finds "sobel x"), or say which names there are."""
+    """Return the canonical spelling of ``name`` ("Sobel_X" finds "sobel x"), or say which names there are."""
     wanted = str(name).lower().replace("_", " ").replace("-", " ").strip()
     for known in names:
         if known.replace("-", " ") == wanted:

@@ -16,9 +16,20 @@ COPY_LIMIT = 2**29
 def patches(image: Array, size: Pair, stride: Pair = 1, padding: Pair = 0, dilation: Pair = 1) -> Array:
     """Return every patch of an image as a read-only view: nothing is copied unless there is padding.
 
-    (H, W) gives (rows, columns, size, size); (C, H, W) gives (rows, columns, C, size, size); sizes are pixels, one
-    number or (rows, columns). Windows that would run over the far edge are left out. Write into the image and the
-    patches change. ValueError or TypeError on an image that is not finite float32 or float64, or when no window fits.
+    Windows that would run over the far edge are left out. Write into the image and the patches change.
+
+    Args:
+        image: (H, W) or (C, H, W), float32 or float64.
+        size: of a window in pixels, one number or (rows, columns), as the next three.
+        stride: pixels from one window to the next.
+        padding: rows and columns of zeros on each side.
+        dilation: pixels from one sample of a window to the next.
+
+    Returns:
+        (rows, columns, size, size) or (rows, columns, C, size, size).
+
+    Raises:
+        TypeError, ValueError: if the image is not finite float32 or float64, or no window fits.
     """
     image = checked(image, "the image", {2: "(H, W)", 3: "(C, H, W)"})
     size, stride, padding, dilation = options(size, stride, padding, dilation)
@@ -29,7 +40,10 @@ def patches(image: Array, size: Pair, stride: Pair = 1, padding: Pair = 0, dilat
 def im2col(image: Array, size: Pair, stride: Pair = 1, padding: Pair = 0, dilation: Pair = 1) -> Array:
     """Return the patches of a (H, W) or (C, H, W) image as the rows of a matrix, (positions, [C·]size·size): a copy.
 
-    Every pixel is copied once for each window that sees it; ValueError above `COPY_LIMIT` bytes, else as `patches`.
+    Every pixel is copied once for each window that sees it. Arguments as in ``patches``.
+
+    Raises:
+        TypeError, ValueError: as ``patches``, and above ``COPY_LIMIT`` bytes.
     """
     windows = patches(image, size, stride, padding, dilation)
     refuse_large(windows.nbytes, "the matrix of all patches")
@@ -39,11 +53,19 @@ def im2col(image: Array, size: Pair, stride: Pair = 1, padding: Pair = 0, dilati
 
 
 def pool2d(image: Array, size: Pair = 2, stride: Pair | None = None, kind: str = "max") -> Array:
-    """Return the maximum or the average of every window of an array (..., H, W), as (..., H', W').
+    """Return the maximum or the average of every window; a remainder at the far edges is dropped, as PyTorch does.
 
-    `stride` defaults to `size` (windows side by side); a remainder at the bottom or right edge is dropped, as PyTorch
-    does. ValueError or TypeError when no window fits, `kind` is neither "max" nor "average", or the image is not finite
-    float32 or float64.
+    Args:
+        image: (..., H, W), float32 or float64.
+        size: of a window in pixels, one number or (rows, columns).
+        stride: pixels from one window to the next; None for ``size`` (windows side by side).
+        kind: "max" or "average".
+
+    Returns:
+        (..., H', W'), in the dtype of the image.
+
+    Raises:
+        TypeError, ValueError: if no window fits, there is no such kind, or the image is not finite float32 or float64.
     """
     image = checked(image, "the image", least=2)
     if kind not in ("max", "average"):
@@ -61,7 +83,8 @@ def pool2d(image: Array, size: Pair = 2, stride: Pair | None = None, kind: str =
 def global_average(image: Array) -> Array:
     """Return the mean of every map of an array (..., H, W), as (...): pooling with a window as large as the map.
 
-    ValueError or TypeError when the image is not finite float32 or float64.
+    Raises:
+        TypeError, ValueError: if the image is not finite float32 or float64.
     """
     return checked(image, "the image", least=2).mean(axis=(-2, -1))
 
@@ -69,7 +92,7 @@ def global_average(image: Array) -> Array:
 def windows_of(image: Array, size: Two, stride: Two, dilation: Two, padding: Two) -> Array:
     """Return the windows of a padded (..., H, W) array as a read-only view (..., rows, columns, size, size).
 
-    All arguments are pairs, checked before; `padding` is what was added already, so that an error can say so.
+    All arguments are pairs, checked before; ``padding`` is what was added already, so that an error can say so.
     """
     *outer, height, width = image.shape
     rows = output_size(height - 2 * padding[0], size[0], stride[0], padding[0], dilation[0])
@@ -80,7 +103,7 @@ def windows_of(image: Array, size: Two, stride: Two, dilation: Two, padding: Two
 
 
 def padded(image: Array, padding: Two) -> Array:
-    """Return (..., H, W) with `padding` rows and columns of zeros on each side; the array itself when that is none."""
+    """Return (..., H, W) with ``padding`` rows and columns of zeros on each side; the array itself if that is none."""
     if padding == (0, 0):
         return image
     *outer, height, width = image.shape
@@ -91,9 +114,16 @@ def padded(image: Array, padding: Two) -> Array:
 
 
 def checked(array: Array, name: str, shapes: dict[int, str] | None = None, least: int = 1) -> Array:
-    """Return `array` when it is a finite float32 or float64 array with an allowed number of dimensions, or say why not.
+    """Return ``array`` as a plain, finite float32 or float64 array with an allowed number of dimensions.
 
-    `shapes` maps each allowed number of dimensions to its shape in words; without it, `least` dimensions are needed.
+    Args:
+        array: what a caller was given.
+        name: of the array in error messages.
+        shapes: each allowed number of dimensions → its shape in words.
+        least: dimensions that are needed where ``shapes`` is None.
+
+    Raises:
+        TypeError, ValueError: with one sentence that says what is wrong and what to do.
     """
     if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
         raise TypeError(f"{name} is a {type(array).__name__}: give a NumPy array (np.asarray(...), or tensor.numpy()).")
@@ -113,7 +143,7 @@ def checked(array: Array, name: str, shapes: dict[int, str] | None = None, least
 
 
 def checked_kernel(kernel: Array, name: str = "the kernel", shape: str = "(kh, kw)") -> Array:
-    """Return a checked kernel, (kh, kw) or the `shape` in words; whole numbers become float64."""
+    """Return a checked kernel, (kh, kw) or the ``shape`` in words; whole numbers become float64."""
     if isinstance(kernel, np.ndarray) and kernel.dtype.kind in "iu":
         kernel = kernel.astype(np.float64)
     return checked(kernel, name, {shape.count(",") + 1: shape})
@@ -125,7 +155,7 @@ def options(size: object, stride: object, padding: object, dilation: object) -> 
 
 
 def refuse_large(size: int, what: str) -> None:
-    """Raise ValueError when a copy of `size` bytes is over `COPY_LIMIT`."""
+    """Raise ValueError when a copy of ``size`` bytes is over ``COPY_LIMIT``."""
     if size > COPY_LIMIT:
         raise ValueError(
             f"{what} would take {size / 2**30:.1f} GiB: take a larger stride or a smaller image, or conv_layer, which "
