@@ -21,7 +21,8 @@ it by its title. Its outputs are stored by `make notebooks` only. In order:
 
 The front door, `start_here`, needs one prediction, and no exercises, explorer, mistake, summary, tally, time or basis.
 
-Metadata: tags `setup`, `answer`, `claims` (asserts for the tests, each naming its sentence; hidden), `exercise`, `check`, `nbval-check-output` (text equal on every machine, compared in
+Metadata: tags `setup`, `answer`, `claims` (asserts for the tests, each naming its sentence; left out of the slides),
+`exercise`, `check`, `nbval-check-output` (text equal on every machine, compared in
 `make test`) and beside it `real-data` (the text shows the real data: not compared on the offline stand-in). Every cell
 has its `slideshow.slide_type`: slide, subslide, fragment, notes, skip or "" (goes on below the cell above).
 """
