@@ -64,7 +64,7 @@ def saliency(
     """
     with evaluating(model):
         gradient = score_gradient(model, as_images(model, x), target, neuron)
-    return _home(gradient if signed else gradient.abs().amax(1), x)
+    return _on_device_of(gradient if signed else gradient.abs().amax(1), x)
 
 
 def gradient_times_input(model: nn.Module, x: Images, target: Target = None) -> Tensor:
@@ -74,7 +74,7 @@ def gradient_times_input(model: nn.Module, x: Images, target: Target = None) -> 
     """
     with evaluating(model):
         images = as_images(model, x)
-        return _home(score_gradient(model, images, target) * images, x)
+        return _on_device_of(score_gradient(model, images, target) * images, x)
 
 
 def guided_backprop(model: nn.Module, x: Images, target: Target = None, *, neuron: Neuron | None = None) -> Tensor:
@@ -143,7 +143,7 @@ def integrated_gradients(
             points = torch.cat([start + nodes[i] * way for i in at])
             gradient = score_gradient(model, points, index.repeat(len(at)))
             total += (weights[at].view(-1, 1, 1, 1, 1) * gradient.unflatten(0, (len(at), -1))).sum(0)
-        return _home(total * way, x)
+        return _on_device_of(total * way, x)
 
 
 class Completeness(NamedTuple):
@@ -168,7 +168,7 @@ def completeness(
         start = logits_of(model, _as_baseline(baseline, images).contiguous())
         difference = (logits.gather(1, index) - start.gather(1, index))[:, 0]
     total = maps.to(difference).flatten(1).sum(1)
-    return Completeness(*(_home(t, x) for t in (total, difference, total - difference)))
+    return Completeness(*(_on_device_of(t, x) for t in (total, difference, total - difference)))
 
 
 def smoothgrad(
@@ -192,7 +192,7 @@ def smoothgrad(
         for _ in range(samples):
             pattern = torch.randn(images.shape[1:], generator=generator).to(images)
             total += score_gradient(model, images + spread * pattern, index)
-        return _home(total / samples, x)
+        return _on_device_of(total / samples, x)
 
 
 def grad_cam(model: nn.Module, x: Images, target: Target, layer: Layer) -> Tensor:
@@ -221,7 +221,7 @@ def grad_cam(model: nn.Module, x: Images, target: Target, layer: Layer) -> Tenso
     if gradient is None:
         raise ValueError(f"The score does not depend on layer {name}.")
     weights = gradient.mean((2, 3), keepdim=True)
-    return _home((weights * store[name].detach()).sum(1).relu(), x)
+    return _on_device_of((weights * store[name].detach()).sum(1).relu(), x)
 
 
 def upscale(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -241,7 +241,7 @@ def _occlusion_map(model: nn.Module, x: Images, target: Target) -> Tensor:
     images = as_images(model, x)
     with evaluating(model):
         index = _fixed_target(model, images, target).tolist()
-    return _home(torch.stack([occlusion(model, i, 7).maps[[c]] for i, c in zip(images, index, strict=True)]), x)
+    return _on_device_of(torch.stack([occlusion(model, i, 7).maps[[c]] for i, c in zip(images, index, strict=True)]), x)
 
 
 #: The methods that can be compared side by side, by the names of the lessons: each takes (model, images (N, C, H, W),
@@ -261,7 +261,7 @@ METHODS: Mapping[str, Callable[..., Tensor]] = {
 
 def _with_rule(rule: str, model: nn.Module, x: Images, target: Target, neuron: Neuron | None) -> Tensor:
     with evaluating(model), relu_rule(model, rule):
-        return _home(score_gradient(model, as_images(model, x), target, neuron, refuse_functional_relu), x)
+        return _on_device_of(score_gradient(model, as_images(model, x), target, neuron, refuse_functional_relu), x)
 
 
 def _fixed_target(model: nn.Module, images: Tensor, target: Target) -> Tensor:
@@ -290,6 +290,6 @@ def _at_least_one(**counts: int) -> None:
             raise ValueError(f"{name} has to be a whole number of at least 1, not {count!r}.")
 
 
-def _home(result: Tensor, x: Images) -> Tensor:
+def _on_device_of(result: Tensor, x: Images) -> Tensor:
     """The result on the device that the images came from."""
     return result.to(x.device if isinstance(x, Tensor) else "cpu")

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from helpers.inside.occlusion import as_fill
 from helpers.inside.scores import Target, as_target
 from helpers.network.hooks import Layer, find_layer
 from helpers.network.running import Images, as_images, evaluating, logits_of, seeded
@@ -41,10 +40,8 @@ def deletion(
     *,
     steps: int = 28,
     until: float = 1.0,
-    value: float | Images = 0.0,
-    least_first: bool = False,
 ) -> Deletion:
-    """Delete pixels in the order of a map, the highest value first, and score what is left (Samek 2016, RISE 2018).
+    """Blacken pixels in the order of a map, the highest value first, and score what is left (Samek 2016, RISE 2018).
 
     A map that found what the network uses makes the curve fall early.
 
@@ -53,10 +50,8 @@ def deletion(
         x: images ``(N, C, H, W)``.
         maps: ``(N, H, W)``, or ``(N, C, H, W)`` of which the channels are added up.
         target: class or classes; None for those predicted for x.
-        steps: how often to look.
+        steps: number of equal steps in which pixels are deleted.
         until: share of the pixels deleted at the end.
-        value: what a deleted pixel becomes: a number, ``(C,)`` or an image ``(C, H, W)``.
-        least_first: delete the lowest values first; now a good map makes the curve stay.
 
     Raises:
         TypeError, ValueError: for images, maps, steps or a share that do not fit.
@@ -65,14 +60,13 @@ def deletion(
         raise ValueError(f"steps has to be at least 1 and until a share in (0, 1]; got {steps!r} and {until!r}.")
     with evaluating(model), torch.no_grad():
         images = as_images(model, x)
-        order = _flat(maps, images).argsort(dim=1, descending=not least_first, stable=True)
+        order = _flat(maps, images).argsort(dim=1, descending=True, stable=True)
         rank = torch.empty_like(order).scatter_(
             1, order, torch.arange(order.shape[1], device=order.device).expand_as(order)
         )
         rank = rank.view(len(images), 1, *images.shape[2:])
-        fill = as_fill(value, images[0])
         share = torch.linspace(0, until, steps + 1)
-        logits = [logits_of(model, torch.where(rank < round(s * order.shape[1]), fill, images)) for s in share.tolist()]
+        logits = [logits_of(model, images.where(rank >= round(s * order.shape[1]), 0)) for s in share.tolist()]
         index = as_target(target, logits[0])[:, None]
         probabilities = torch.cat([z.softmax(1).gather(1, index) for z in logits], 1)
         return Deletion(share, torch.cat([z.gather(1, index) for z in logits], 1).cpu(), probabilities.cpu())
@@ -98,12 +92,10 @@ def rank_correlation(a: Tensor, b: Tensor, where: Tensor | None = None) -> Tenso
         raise ValueError(
             f"Compare maps of one shape (N, H, W) or (N, C, H, W), not {tuple(a.shape)} and {tuple(b.shape)}."
         )
-    if where is not None:
-        where = (where[:, None] if a.ndim == 4 else where).expand(a.shape).cpu().numpy()
+    chosen = None if where is None else (where[:, None] if a.ndim == 4 else where).expand(a.shape).cpu().numpy()
     result = []
     for i, (one, other) in enumerate(zip(a.detach().cpu().numpy(), b.detach().cpu().numpy(), strict=True)):
-        chosen = slice(None) if where is None else where[i]
-        ranks = [rankdata(values[chosen]) for values in (one, other)]
+        ranks = [rankdata(values if chosen is None else values[chosen[i]]) for values in (one, other)]
         ranks = [r - r.mean() if r.size else r for r in ranks]
         size = np.sqrt((ranks[0] ** 2).sum() * (ranks[1] ** 2).sum())
         result.append(float((ranks[0] * ranks[1]).sum() / size) if size > 0 else float("nan"))
@@ -133,11 +125,11 @@ def randomize(model: nn.Module, layers: Layer | Iterable[Layer], seed: int = 0) 
         for name in chosen:
             for module in result.get_submodule(name).modules():
                 if any(True for _ in module.parameters(recurse=False)):
-                    if not hasattr(module, "reset_parameters"):
+                    if not callable(reset := getattr(module, "reset_parameters", None)):
                         raise ValueError(
                             f"Layer {name} holds a {type(module).__name__} that cannot be initialized anew."
                         )
-                    module.reset_parameters()
+                    reset()
     return result
 
 

@@ -25,7 +25,7 @@ def pixels(images: Images) -> np.ndarray:
 
 
 def vectors(model: nn.Module, images: Images, batch_size: int = 100) -> np.ndarray:
-    """What the last dense layer of a network is given for each image: ``(N, 128)`` for ``ConvNet``, float32.
+    """The input of the last linear layer for each image, its feature vector: ``(N, 128)`` for ``ConvNet``, float32.
 
     Args:
         model: any network with an ``nn.Linear``; judged in evaluation mode and left as it was.
@@ -138,7 +138,7 @@ def tsne(rows: np.ndarray, perplexity: float = 30.0, init: str = "pca", seed: in
         rows: ``(N, D)``.
         perplexity: how many neighbors each row feels, less than N.
         init: ``"pca"`` (every seed gives the same picture) or ``"random"``.
-        seed: of the initial map and the search.
+        seed: random seed of the initial map and the search.
 
     Raises:
         ValueError: for a perplexity that does not fit the number of rows, or another init.

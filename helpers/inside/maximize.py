@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,10 +40,10 @@ class Ascent:
     steps: list[int] = field(default_factory=list)
 
 
-def noise(count: int, shape: tuple[int, int, int] = (1, 28, 28), seed: int = 0, strength: float = 0.1) -> Tensor:
-    """Faint noise to start from: (count, C, H, W), uniform in [0, strength]. Image i is the same for every count."""
+def faint_noise(count: int, shape: tuple[int, int, int] = (1, 28, 28), seed: int = 0) -> Tensor:
+    """Where an ascent starts: (count, C, H, W), uniform in [0, 0.1]. Image i is the same for every count."""
     made = [torch.rand(shape, generator=torch.Generator().manual_seed(seed * 100_003 + i)) for i in range(count)]
-    return strength * torch.stack(made)
+    return 0.1 * torch.stack(made)
 
 
 def ascend(
@@ -134,7 +135,7 @@ def class_images(
     size: int = 28,
     channels: int = 1,
     seed: int = 0,
-    **options: object,
+    **options: Any,
 ) -> Ascent:
     """The images a network takes for its classes more than any other: logit − penalties, all classes as one batch.
 
@@ -153,9 +154,9 @@ def class_images(
     need_gradients(model)
     with evaluating(model):
         if start is None:
-            known = logits_of(model, as_images(model, noise(1, (channels, size, size), seed)))
+            known = logits_of(model, as_images(model, faint_noise(1, (channels, size, size), seed)))
             chosen = range(known.shape[1]) if classes is None else classes
-            images = as_images(model, noise(len(chosen), (channels, size, size), seed))
+            images = as_images(model, faint_noise(len(chosen), (channels, size, size), seed))
         else:
             images = as_images(model, start)
             chosen = range(len(images)) if classes is None else classes
@@ -173,7 +174,7 @@ def filter_images(
     size: int = 28,
     channels: int = 1,
     seed: int = 0,
-    **options: object,
+    **options: Any,
 ) -> Ascent:
     """The images that excite single filters of a layer most: the mean of the filter's map, all filters as one batch.
 
@@ -184,7 +185,7 @@ def filter_images(
     """
     need_gradients(model)
     with evaluating(model):
-        probe = as_images(model, noise(1, (channels, size, size), seed) if start is None else start)
+        probe = as_images(model, faint_noise(1, (channels, size, size), seed) if start is None else start)
         try:
             with record(model, layer) as store, torch.no_grad():
                 model(probe[:1])
@@ -197,7 +198,7 @@ def filter_images(
         if not chosen or min(chosen) < 0 or max(chosen) >= count:
             raise ValueError(f"This layer has the filters 0 to {count - 1}; {chosen} are not among them.")
         if start is None:
-            probe = as_images(model, noise(len(chosen), (channels, size, size), seed))
+            probe = as_images(model, faint_noise(len(chosen), (channels, size, size), seed))
         rows = torch.arange(len(chosen), device=probe.device)
         wanted = torch.tensor(chosen, device=probe.device)
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from helpers.inside.occlusion_incremental import can_be_incremental, incremental_logits
 from helpers.network.device import keep_freed_memory
+from helpers.network.models import ConvNet
 from helpers.network.running import Images, as_images, evaluating, logits_of
 
 #: What :func:`fill_of` knows.
@@ -134,12 +135,15 @@ def occlusion(
         base = logits_of(model, image[None].to(memory_format=torch.channels_last))
         logits = base.repeat(len(boxes), 1)
         if changes.any():
-            ways = (incremental_logits, 256) if incremental else (_masked_logits, 32)
-            logits[changes.to(logits.device)] = ways[0](model, image, fill, boxes[changes], chunk or ways[1])
+            if isinstance(model, ConvNet) and incremental:
+                masked = incremental_logits(model, image, fill, boxes[changes], chunk or 256)
+            else:
+                masked = _masked_logits(model, image, fill, boxes[changes], chunk or 32)
+            logits[changes.to(logits.device)] = masked
         logits = logits.unflatten(0, (len(tops), len(lefts)))
         maps = _spread(base[0] - logits, tops, lefts, size, (height, width))
-    results = (t.to(home) for t in (logits, maps, logits.argmax(-1), base[0], windows))
-    return Occlusion(*results, size=size, stride=stride)
+    logits, maps, base, windows = (t.to(home) for t in (logits, maps, base[0], windows))
+    return Occlusion(logits, maps, logits.argmax(-1), base, windows, size, stride)
 
 
 def fill_of(name: str, image: Tensor) -> float | Tensor:

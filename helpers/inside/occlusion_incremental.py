@@ -57,7 +57,7 @@ def incremental_logits(model: ConvNet, image: Tensor, fill: Tensor, boxes: Tenso
     """
     uncovered = image[None].to(memory_format=torch.channels_last)
     stages = []
-    for conv in (model.features.conv1, model.features.conv2):
+    for conv in (layer for layer in model.features if isinstance(layer, nn.Conv2d)):
         before, uncovered = uncovered, _stage(conv, uncovered)
         stages.append((conv, before, uncovered.shape[2]))
     logits = []

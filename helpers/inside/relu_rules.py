@@ -1,9 +1,9 @@
-"""Three rules for sending a gradient back through a ReLU, of which ordinary backpropagation is one.
+"""Two other rules than the derivative for sending a gradient back through a ReLU.
 
 ============  ==============================================================================
 rule          what a ReLU with input x lets through of the gradient g that comes from above
 ============  ==============================================================================
-``backprop``  g where x > 0: the derivative
+(derivative)  g where x > 0: ordinary backpropagation
 ``deconvnet`` g where g > 0, whatever x was (Zeiler & Fergus 2013)
 ``guided``    g where g > 0 and x > 0: both (Springenberg et al. 2014)
 ============  ==============================================================================
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ class _Clamped(torch.autograd.Function):
     """Passes a ReLU's output on, and its gradient back to the ReLU's input around the ReLU's own derivative."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, output: Tensor, guided: bool) -> Tensor:
+    def forward(ctx: Any, x: Tensor, output: Tensor, guided: bool) -> Tensor:
         """Copy of ``output``; x is only there to receive the gradient."""
         ctx.guided = guided
         if guided:
@@ -34,7 +35,7 @@ class _Clamped(torch.autograd.Function):
         return output.clone()
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         """Positive part of the gradient; for the guided rule only where the ReLU was on."""
         gradient = gradient.clamp(min=0)
         if ctx.guided:
@@ -51,22 +52,22 @@ def relu_rule(model: nn.Module, rule: str) -> Iterator[None]:
 
     Args:
         model: the network; it is not changed.
-        rule: ``"backprop"``, ``"deconvnet"`` or ``"guided"``.
+        rule: ``"deconvnet"`` or ``"guided"``.
 
     Raises:
         ValueError: for an unknown rule, or a network without any ``nn.ReLU`` for the rule to act on.
     """
-    if rule not in ("backprop", "deconvnet", "guided"):
-        raise ValueError(f"The rule for ReLUs is 'backprop', 'deconvnet' or 'guided', not {rule!r}.")
-    relus = [m for m in model.modules() if isinstance(m, nn.ReLU)] if rule != "backprop" else []
-    if rule != "backprop" and not relus:
+    if rule not in ("deconvnet", "guided"):
+        raise ValueError(f"The rule for ReLUs is 'deconvnet' or 'guided', not {rule!r}.")
+    relus = [m for m in model.modules() if isinstance(m, nn.ReLU)]
+    if not relus:
         raise ValueError(
             f"The rule {rule!r} acts on nn.ReLU modules and this network has none, so that the answer would be the "
             "plain gradient: write its ReLUs as modules instead of functional relu."
         )
     waiting: dict[nn.Module, Tensor] = {}
 
-    def before(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor] | None:
+    def before(module: nn.ReLU, inputs: tuple[Tensor, ...]) -> tuple[Tensor] | None:
         waiting[module] = inputs[0]
         return (inputs[0].clone(),) if module.inplace else None
 

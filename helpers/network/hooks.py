@@ -1,8 +1,8 @@
-"""What the layers inside a network answer: one context manager owns every hook, and takes it away again.
+"""Record layer outputs (activations); hooks are always removed.
 
-A *hook* is a function that PyTorch calls whenever a layer has run. Forgotten hooks slow a network down and change it
-behind your back, so nothing else in this package registers one on its own: :func:`hooked` does, and removes all of
-them when its block ends, also when the network raises.
+A *hook* is a function that PyTorch calls before or after a layer runs. A forgotten hook slows the network down or
+changes its outputs, so no other module of this package registers hooks: :func:`hooked` does, and removes all of them
+when its block ends, also when the network raises.
 """
 
 from __future__ import annotations

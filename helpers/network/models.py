@@ -115,7 +115,7 @@ def count_parameters(model: nn.Module) -> int:
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerRow:
     """One row of a layer table: dotted name, kind (``Conv2d``), output shape without the batch axis, parameters."""
 
     name: str
@@ -124,7 +124,7 @@ class Layer:
     parameters: int
 
 
-class LayerTable(list[Layer]):
+class LayerTable(list[LayerRow]):
     """The layers in the order in which an image meets them; printed as an aligned table."""
 
     def __str__(self) -> str:
@@ -151,11 +151,11 @@ def layer_table(model: nn.Module, input_shape: tuple[int, ...]) -> LayerTable:
     Raises:
         ValueError: if the network does not take an input of that shape.
     """
-    rows: LayerTable = LayerTable()
+    rows = LayerTable()
 
     def note(name: str, module: nn.Module, output: Tensor) -> None:
         parameters = sum(p.numel() for p in module.parameters(recurse=False))
-        rows.append(Layer(name, type(module).__name__, tuple(output.shape[1:]), parameters))
+        rows.append(LayerRow(name, type(module).__name__, tuple(output.shape[1:]), parameters))
 
     def hook(name: str) -> Hook:
         return lambda module, _, output: note(name, module, output)

@@ -23,27 +23,23 @@ def linear():
 def test_deletion_of_a_linear_model_is_a_cumulative_sum(linear, x):
     target = torch.tensor([0, 3, 1])
     share_of_score = (linear[1].weight[target].detach().view(3, 1, 6, 5) * x)[:, 0]
-    for least_first in (False, True):
-        curve = fa.deletion(linear, x, share_of_score, target, steps=30, least_first=least_first)
-        ranked = share_of_score.flatten(1).sort(dim=1, descending=not least_first).values
-        start = linear(x).gather(1, target[:, None]).detach()
-        expected = start - torch.cat([torch.zeros(3, 1, dtype=torch.float64), ranked.cumsum(1)], 1)
-        torch.testing.assert_close(curve.logits, expected)
-        torch.testing.assert_close(curve.share, torch.linspace(0, 1, 31))
+    curve = fa.deletion(linear, x, share_of_score, target, steps=30)
+    ranked = share_of_score.flatten(1).sort(dim=1, descending=True).values
+    start = linear(x).gather(1, target[:, None]).detach()
+    expected = start - torch.cat([torch.zeros(3, 1, dtype=torch.float64), ranked.cumsum(1)], 1)
+    torch.testing.assert_close(curve.logits, expected)
+    torch.testing.assert_close(curve.share, torch.linspace(0, 1, 31))
     assert curve.probabilities.shape == (3, 31)
     torch.testing.assert_close(
         curve.probabilities[:, 0], linear(x).softmax(1).gather(1, target[:, None])[:, 0].detach()
     )
 
 
-def test_deletion_fills_with_the_value_and_stops_at_the_share(linear, x):
+def test_deletion_blackens_and_stops_at_the_share(linear, x):
     maps = torch.rand(3, 1, 6, 5)
-    curve = fa.deletion(linear, x, maps, 2, steps=1, value=0.5)
-    blank = linear(torch.full_like(x, 0.5))[:, 2].detach()
-    torch.testing.assert_close(curve.logits[:, 1], blank)
-    part = fa.deletion(linear, x, maps, 2, steps=1, until=0.5, value=0.5)
+    part = fa.deletion(linear, x, maps, 2, steps=1, until=0.5)
     half = maps.flatten(1).argsort(1, descending=True)[:, :15]
-    masked = x.flatten(1).scatter(1, half, 0.5).view_as(x)
+    masked = x.flatten(1).scatter(1, half, 0.0).view_as(x)
     torch.testing.assert_close(part.logits[:, 1], linear(masked)[:, 2].detach())
 
 
