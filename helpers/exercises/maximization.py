@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from helpers.exercises.core import Lesson, Option, Wrong, call
-from helpers.inside import maximize
-from helpers.network.models import ConvNet
+from helpers.exercises.cases import compare
+from helpers.exercises.core import Lesson, Option
+from helpers.exercises.judge import Wrong, array, call, expect, tensor, trials
+from helpers.exercises.occlusion import decided, one_number, or_shape
 
 LESSON = Lesson("maximization")
 
@@ -23,16 +25,17 @@ LESSON.ask(
            "at any image; it looks at the slope."),
     Option("A tangle of strokes, with no clear 3", "Pieces of 3s wherever they add to the score, one on top of the "
            "other, with values far from ink and paper.", right=True),
-    Option("Noise, nearly unchanged", "The slope is far from zero everywhere: 200 steps change every pixel."),
+    Option("Noise, nearly unchanged", "The slope is far from zero nearly everywhere: 200 steps change all "
+           "pixels but the last two rows and columns, which the network never reads."),
 )  # fmt: skip
 
 LESSON.ask(
     "naive-logit",
-    "A real 3 gets a logit of about 13 from this network. What does the picture get?",
-    Option("About 13: more 3 than a 3 is not possible", "The logit is a sum without an upper limit. Nothing in the "
+    "A real 3 gets a logit of about 15 from this network. What does the picture get?",
+    Option("About 15: more 3 than a 3 is not possible", "The logit is a sum without an upper limit. Nothing in the "
            "network knows where real digits end."),
-    Option("About 20", "That is what a climb with strict rules reaches. This one has none."),
-    Option("Several hundred or more", "Pixels may become 10 or −10, and the logit grows with them. Such a number says "
+    Option("About 30", "That is what a climb with all the rules of this lesson reaches. This one has none."),
+    Option("Several hundred or more", "Pixels may become 50 or −50, and the logit grows with them. Such a number says "
            "nothing about 3s, it says that the climb left the data.", right=True),
 )  # fmt: skip
 
@@ -64,123 +67,253 @@ LESSON.ask(
     "happens to the accuracy?",
     Option("It falls equally: the amount of noise is the same", "The amount is the same. But random changes cancel in "
            "every sum of the network; chosen ones add up."),
-    Option("Random signs: almost unharmed. Chosen signs: it collapses", "784 small pushes in the same direction are "
-           "one large push.", right=True),
-    Option("Both leave it almost unharmed: 0.3 is gray dust", "To your eye it is dust in both cases. The network's "
+    Option("Random signs: little harm. Chosen signs: it collapses", "Hundreds of small pushes in the same direction "
+           "are one large push.", right=True),
+    Option("Both do little harm: 0.3 is gray dust", "To your eye it is dust in both cases. The network's "
            "weights do not have your eye."),
 )  # fmt: skip
 
 
-def _network(seed: int = 0) -> ConvNet:
-    torch.manual_seed(seed)
-    return ConvNet().eval()
+def _network(rng: Any) -> nn.Sequential:
+    """A small network with opinions: smooth, so that float64 agrees with float32, and it never reads the last pixels.
+
+    With steps of 3 its filters of 5×5 end at pixel 25: the gradient of the last two rows and columns is exactly 0.
+    """
+    layers = nn.Conv2d(1, 6, 5, stride=3), nn.Tanh(), nn.Flatten(), nn.Linear(6 * 8 * 8, 16), nn.Tanh()
+    return decided(nn.Sequential(*layers, nn.Linear(16, 10)), torch.from_numpy(rng.random((60, 1, 28, 28))).float())
 
 
-def _same_shape(answer: Any, like: Tensor) -> Tensor:
+def _gradient(score: Callable[[Tensor, int], Tensor], finish: Callable[..., Tensor] | None = None) -> Callable:
+    """Gradient of a score of the logits (N, 10) and a class with respect to the images, or what is made of it."""
+
+    def answer(model: nn.Module, x: Tensor, c: int) -> Tensor:
+        leaf = x.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(score(model(leaf), c), leaf)
+        return gradient if finish is None else finish(gradient, x)
+
+    return answer
+
+
+def _logit(z: Tensor, c: int) -> Tensor:
+    return z[0, c]
+
+
+def _image_gradient(answer: Any) -> Any:
     if isinstance(answer, tuple) and len(answer) == 1:
         raise Wrong("`torch.autograd.grad` returns a tuple: take its first element, `(gradient,) = ...`.")
-    if not isinstance(answer, Tensor) or answer.shape != like.shape:
-        shape = tuple(answer.shape) if hasattr(answer, "shape") else type(answer).__name__
-        raise Wrong(f"The answer has to have the shape of the image, {tuple(like.shape)}; yours is {shape}.")
-    return answer.detach()
+    return array(answer, (1, 1, 28, 28))
 
 
 @LESSON.check("slope")
-def _(slope: Any) -> str:
-    model, x, c = _network(), torch.rand(1, 1, 28, 28), 3
-    answer = _same_shape(call(slope, model, x.clone(), c), x)
-    if any(p.grad is not None for p in model.parameters()):
-        raise Wrong("`.backward()` leaves gradients in every weight of the network: use `torch.autograd.grad`.")
-    leaf = x.clone().requires_grad_()
-    logits = model(leaf)
-    wanted = torch.autograd.grad(logits[0, c], leaf, retain_graph=True)[0]
-    others = {
-        "That is the gradient of the probability. It vanishes where the network is sure; take the logit.":
-            torch.autograd.grad(logits.softmax(1)[0, c], leaf, retain_graph=True)[0],
-        "That is the gradient of the loss, which points downhill for the class: take the logit itself.":
-            torch.autograd.grad(F.cross_entropy(logits, torch.tensor([c])), leaf, retain_graph=True)[0],
-        "That is the gradient of all ten logits together: pick `[0, c]`.":
-            torch.autograd.grad(logits.sum(), leaf, retain_graph=True)[0],
-        "The sign is turned around: uphill is plus.": -wanted,
-        "The saliency map is the absolute value. A climb needs to know which way is up: keep the sign.": wanted.abs(),
-    }  # fmt: skip
-    if not torch.allclose(answer, wanted, atol=1e-6):
-        for hint, mistake in others.items():
-            if torch.allclose(answer, mistake, atol=1e-6):
-                raise Wrong(hint)
-        raise Wrong("Not the gradient of `model(x)[0, c]` with respect to x.")
+def slope(answer: Any) -> str:
+    """The gradient of any class's logit, for networks and images of all kinds; the network stays as it is."""
+    cases = [(_network(rng), torch.rand(1, 1, 28, 28), c) for rng, c in zip(trials(), (3, 0, 9, 7), strict=True)]
+    scale = "Do not scale the gradient: the length of the step is a matter of the climb."
+    compare(
+        answer,
+        cases,
+        _gradient(_logit),
+        (
+            (_gradient(lambda z, c: z.softmax(1)[0, c]), "That is the gradient of the probability. It vanishes where "
+             "the network is sure; take the logit."),
+            (_gradient(lambda z, c: z.log_softmax(1)[0, c]), "That is the gradient of the logarithm of the "
+             "probability: take the logit itself."),
+            (_gradient(lambda z, c: F.cross_entropy(z, torch.tensor([c]))), "That is the gradient of the loss, which "
+             "points downhill for the class: take the logit itself."),
+            (_gradient(lambda z, c: z.sum()), "That is the gradient of all ten logits together: pick `[0, c]`."),
+            (_gradient(lambda z, c: z.mean()), "That is the gradient of all ten logits together: pick `[0, c]`."),
+            (_gradient(lambda z, c: z.max()), "That is the gradient of the largest logit: pick `[0, c]`."),
+            *((_gradient(lambda z, _, k=k: z[0, k]), f"That is the gradient of logit {k}, whatever `c` is: pick "
+               "`[0, c]`.") for k in range(10)),
+            (_gradient(lambda z, c: z[0, c - 1]), "That is the gradient of the class before `c`."),
+            (_gradient(lambda z, c: z[0, c] ** 2), "That is the gradient of the squared logit."),
+            (_gradient(lambda z, c: z[0, c] - z[0].mean()), "That is the gradient of the lead over the mean of all "
+             "logits: take logit `c` alone."),
+            (_gradient(_logit, lambda g, x: -g), "The sign is turned around: uphill is plus."),
+            (_gradient(_logit, lambda g, x: g.abs()), "The saliency map is the absolute value. A climb needs to know "
+             "which way is up: keep the sign."),
+            (_gradient(_logit, lambda g, x: g.relu()), "Keep the negative part: there less ink raises the logit."),
+            (_gradient(_logit, lambda g, x: g * x), "That is gradient × input. The climb wants the gradient alone."),
+            (_gradient(_logit, lambda g, x: x + g), "That is the image one step uphill. The gradient alone is asked "
+             "for."),
+            (_gradient(_logit, lambda g, x: g.sign()), "The sign alone is the fast method at the end of the lesson; "
+             "here the gradient itself is asked for."),
+            (_gradient(_logit, lambda g, x: g / g.norm()), scale),
+            (_gradient(_logit, lambda g, x: g / g.abs().max()), scale),
+        ),
+        lambda *_: "Not the gradient of `model(x)[0, c]` with respect to x.",
+        read=_image_gradient,
+        atol=1e-5,
+    )  # fmt: skip
     return "The slope of the hill: add a little of it to the image, and the logit rises."
 
 
 @LESSON.check("top-of-the-hill")
-def _(top: Any) -> str:
-    w, lam = torch.randn(5, 5), 0.3
-    answer = torch.as_tensor(call(top, w, lam))
-    if answer.shape != w.shape:
-        raise Wrong(f"An image has as many pixels as weights: {tuple(w.shape)}, yours is {tuple(answer.shape)}.")
-    for mistake, hint in (
-        (w / lam, "The derivative of λx² is 2λx: there is a 2 missing."),
-        (w, "Where does λ come in? The slope is w − 2λx, and at the top it is zero."),
-        (2 * lam * w, "Upside down: solve w − 2λx = 0 for x."),
-        (w.sign(), "That is the best image when pixels are clamped to ±1. Here the penalty decides how far to go."),
-        (-w / (2 * lam), "That is the bottom of the valley: the minus in front of λ is already in the slope."),
-    ):
-        if torch.allclose(answer, mistake.to(answer.dtype), atol=1e-5):
-            raise Wrong(hint)
-    if not torch.allclose(answer, (w / (2 * lam)).to(answer.dtype), atol=1e-5):
-        raise Wrong("At the top the slope w − 2λx is zero. Solve for x.")
+def top_of_the_hill(top: Any) -> str:
+    """w / 2λ for weights of both signs and λ below and above 1, never where 2λ or λ is 1."""
+    ranges, shapes = ((0.1, 0.4), (1.5, 4.0), (0.6, 0.9), (5.0, 9.0)), ((5, 5), (3, 7), (28, 28), (6, 2))
+    cases = [
+        (torch.randn(shape) * 4, float(rng.uniform(*between)))
+        for rng, between, shape in zip(trials(), ranges, shapes, strict=True)
+    ]
+    whole_numbers = "Your numbers are whole: an image has pixels in between, so do not round or convert them."
+    lost = "Where does λ come in? The slope is w − 2λx, and at the top it is zero."
+    clamped = "No clamp here: the penalty alone decides how far a pixel goes."
+    compare(
+        top,
+        cases,
+        lambda w, lam: w / (2 * lam),
+        (
+            (lambda w, lam: w / lam, "The derivative of λx² is 2λx: there is a 2 missing."),
+            (lambda w, lam: w, lost),
+            (lambda w, lam: w / 2, lost),
+            (lambda w, lam: 2 * w, lost),
+            (lambda w, lam: 2 * lam * w, "Upside down: solve w − 2λx = 0 for x."),
+            (lambda w, lam: 2 * lam / w, "Upside down: solve w − 2λx = 0 for x."),
+            (lambda w, lam: w / 2 * lam, "`w / 2 * lam` divides by 2 alone and multiplies by λ: λ belongs below."),
+            (lambda w, lam: lam * w, "λ belongs below: solve w − 2λx = 0 for x."),
+            (lambda w, lam: w * 2 / lam, "The 2 belongs below, beside λ: solve w − 2λx = 0 for x."),
+            (lambda w, lam: w - 2 * lam, "Solve w − 2λx = 0 for x: divide by 2λ, do not subtract it."),
+            (lambda w, lam: w - 2 * lam * w, "That is the slope at x = w. At the top the slope is zero: solve for x."),
+            (lambda w, lam: w / (2 * lam**2), "λ is squared: in λx² only x is."),
+            (lambda w, lam: w / lam**0.5, "No root: the derivative of λx² is 2λx."),
+            (lambda w, lam: w / (2 + lam), "2λ is a product, not a sum."),
+            (lambda w, lam: w.abs() / (2 * lam), "Keep the sign: where w is negative, less than nothing scores best."),
+            (lambda w, lam: w.relu() / (2 * lam), "Keep the negative part: where w is negative, so is the best pixel."),
+            (lambda w, lam: w.sign(), "That is the best image when pixels are clamped to ±1. Here the penalty decides "
+             "how far to go."),
+            (lambda w, lam: (w / (2 * lam)).clamp(0, 1), clamped),
+            (lambda w, lam: (w / (2 * lam)).clamp(-1, 1), clamped),
+            (lambda w, lam: -w / (2 * lam), "The sign is turned around: the minus in front of λ is already in the "
+             "slope w − 2λx."),
+            (lambda w, lam: (w / (2 * lam)).trunc(), whole_numbers),
+            (lambda w, lam: (w / (2 * lam)).floor(), whole_numbers),
+            (lambda w, lam: (w / (2 * lam)).round(), whole_numbers),
+            (lambda w, lam: (w / (2 * lam)).T, "Rows and columns are exchanged."),
+            (lambda w, lam: w / w.norm(), "Do not scale to a length: the penalty decides how far to go."),
+        ),
+        or_shape("At the top the slope w − 2λx is zero. Solve for x."),
+    )  # fmt: skip
     return "The weights themselves, scaled: a linear unit's favorite image is its own weights."
 
 
+def _steps(image: Tensor) -> tuple[Tensor, Tensor]:
+    return image[1:] - image[:-1], image[:, 1:] - image[:, :-1]
+
+
+def _total(formula: Callable[[Tensor, Tensor], Any]) -> Callable[[Tensor], Any]:
+    """A number made of the differences downward and to the right."""
+    return lambda image: formula(*_steps(image))
+
+
+def _wrapped(image: Tensor) -> Tensor:
+    return (image - image.roll(1, 0)).abs().sum() + (image - image.roll(1, 1)).abs().sum()
+
+
 @LESSON.check("total-variation")
-def _(variation: Any) -> str:
-    image = torch.rand(6, 9)
-    answer = torch.as_tensor(call(variation, image.clone()))
-    if answer.ndim:
-        raise Wrong(f"The penalty is one number; this has the shape {tuple(answer.shape)}: sum it up.")
-    down, right = image[1:] - image[:-1], image[:, 1:] - image[:, :-1]
-    wanted = down.abs().sum() + right.abs().sum()
-    around = (image - image.roll(1, 0)).abs().sum() + (image - image.roll(1, 1)).abs().sum()
-    for mistake, hint in (
+def total_variation(variation: Any) -> str:
+    """Images that are no squares, with values of both signs and beyond 1."""
+    cases = [(torch.randn(sides) * 2,) for sides, _ in zip(((6, 9), (8, 4), (3, 7), (12, 5)), trials(), strict=True)]
+    mean = "The sum is wanted, not the mean."
+    cancel = "Ups and downs cancel: take the absolute value before the sum."
+    compare(
+        variation,
+        cases,
+        _total(lambda d, r: d.abs().sum() + r.abs().sum()),
         (
-            down.square().sum() + right.square().sum(),
-            "Squares punish one sharp edge more than many faint ones: use `abs`.",
+            (_total(lambda d, r: d.square().sum() + r.square().sum()), "Squares punish one sharp edge more than many "
+             "faint ones: use `abs`."),
+            (_total(lambda d, r: (d[:, :-1] ** 2 + r[:-1] ** 2).sqrt().sum()), "That is the length of the slope at "
+             "each pixel; here the two absolute differences are added."),
+            (_total(lambda d, r: d.square().sum().sqrt() + r.square().sum().sqrt()), "No squares and no root: add "
+             "the absolute differences."),
+            (_total(lambda d, r: d.abs().sum()), "These are the differences downward. The differences to the right "
+             "are missing."),
+            (_total(lambda d, r: r.abs().sum()), "These are the differences to the right. The differences downward "
+             "are missing."),
+            (_total(lambda d, r: d.sum() + r.sum()), cancel),
+            (_total(lambda d, r: (d.sum() + r.sum()).abs()), cancel),
+            (_total(lambda d, r: d.sum().abs() + r.sum().abs()), cancel),
+            (_total(lambda d, r: d.abs().sum() - r.abs().sum()), "Add the two sums, do not subtract them."),
+            (_total(lambda d, r: d.relu().sum() + r.relu().sum()), "That counts the rises alone: a fall is a "
+             "difference too, use `abs`."),
+            (_wrapped, "`roll` compares the last row with the first. Nothing wraps around here: cut the image "
+             "instead."),
+            (_total(lambda d, r: d.abs().mean() + r.abs().mean()), mean),
+            (_total(lambda d, r: (d.abs().sum() + r.abs().sum()) / (d.numel() + r.numel())), mean),
+            (lambda i: _total(lambda d, r: d.abs().sum() + r.abs().sum())(i) / i.numel(), mean),
+            (_total(lambda d, r: (d.abs().sum() + r.abs().sum()) / 2), "Do not halve it: each pair counts in full."),
+            (_total(lambda d, r: 2 * (d.abs().sum() + r.abs().sum())), "Each pair of neighbors counts once; you "
+             "count it from both sides."),
+            (_total(lambda d, r: d[:, :-1].abs().sum() + r[:-1].abs().sum()), "The last column has lower neighbors "
+             "and the last row has right ones: do not cut both axes of both differences."),
+            (_total(lambda d, r: d.abs().max() + r.abs().max()), "The sum is wanted, not the largest."),
+            (lambda i: (i[2:] - i[:-2]).abs().sum() + (i[:, 2:] - i[:, :-2]).abs().sum(), "Compare each pixel with "
+             "the next one, not with the one after it."),
+            (lambda i: (i[1:, 1:] - i[:-1, :-1]).abs().sum(), "These are the diagonal neighbors: the lower one and "
+             "the right one are asked for, one after the other."),
         ),
-        (down.abs().sum(), "These are the differences downward. The differences to the right are missing."),
-        (right.abs().sum(), "These are the differences to the right. The differences downward are missing."),
-        (down.sum() + right.sum(), "Ups and downs cancel: take the absolute value before the sum."),
-        (around, "`roll` compares the last row with the first. Nothing wraps around here: cut the image instead."),
-        (down.abs().mean() + right.abs().mean(), "The sum is wanted, not the mean."),
-    ):
-        if torch.allclose(answer.float(), mistake, atol=1e-4):
-            raise Wrong(hint)
-    if not torch.allclose(answer.float(), wanted, atol=1e-4):
-        raise Wrong("Add the absolute differences downward to those to the right, each pixel pair once.")
-    assert torch.allclose(wanted, maximize.total_variation(image[None, None])[0], atol=1e-4)
+        lambda *_: "Add the absolute differences downward to those to the right, each pair of pixels once.",
+        read=one_number("the penalty", "sum it up"),
+    )  # fmt: skip
     return "Smooth pictures are cheap, checkerboards expensive: that is how the rule keeps noise out."
 
 
+def _loss(z: Tensor, goal: int) -> Tensor:
+    return F.cross_entropy(z, torch.full((len(z),), goal), reduction="sum")
+
+
+def _foreseen(model: nn.Module, x: Tensor, goal: int, epsilon: float) -> list[tuple[Tensor, str]]:
+    """The right step, and what the known mistakes make of the images, each with its hint."""
+
+    def step(score: Callable[[Tensor, int], Tensor], toward: int = goal) -> Tensor:
+        return epsilon * _gradient(score)(model, x, toward).sign()
+
+    uphill = -_gradient(_loss)(model, x, goal)
+    down = epsilon * uphill.sign()
+    unsigned = "Where the slope is not 0 a pixel should move by exactly ε: take the sign of the gradient."
+    return [
+        ((x + down).clamp(0, 1), ""),
+        ((x - down).clamp(0, 1), "This raises the loss of the goal: it moves away from it. Turn the sign around."),
+        (x + down, "Some pixels left the range of ink and paper: clamp the result to [0, 1]."),
+        ((x + down).clamp(max=1), "Some pixels are negative: clamp the result to [0, 1], at both ends."),
+        ((x + down).clamp(min=0), "Some pixels are above 1: clamp the result to [0, 1], at both ends."),
+        ((x + down).clamp(-1, 1), "Some pixels are negative: clamp to [0, 1], not to [−1, 1]."),
+        (down, "That is the step alone: add it to the image."),
+        (x, "Nothing has moved: return the changed images."),
+        ((x + epsilon * uphill).clamp(0, 1), unsigned),
+        ((x + epsilon * uphill / len(x)).clamp(0, 1), unsigned),
+        ((x - step(lambda z, c: _loss(z.softmax(1), c))).clamp(0, 1), "`cross_entropy` wants logits, and applies "
+         "softmax itself: no softmax before it."),
+        ((x + step(lambda z, c: z[:, c].sum())).clamp(0, 1), "That climbs the logit of the goal, while others may "
+         "climb faster. Go down its loss, `cross_entropy`, which sees all ten."),
+        *(((x - step(_loss, k)).clamp(0, 1), f"That moves toward {k}, whatever the goal is: use `goal`.")
+          for k in range(10)),
+        *(((x + k / epsilon * down).clamp(0, 1), f"You always move by {k}: the step is `epsilon`.")
+          for k in (0.1, 0.3)),
+        (torch.cat([(x + down).clamp(0, 1)[:1], x[1:]]), "Only the first image has moved: all of them have to."),
+    ]  # fmt: skip
+
+
 @LESSON.check("make-it-say")
-def _(make_it_say: Any) -> str:
-    model, x, goal, epsilon = _network(1), torch.rand(4, 1, 28, 28), 8, 0.1
-    answer = _same_shape(call(make_it_say, model, x.clone(), goal, epsilon), x)
-    if any(p.grad is not None for p in model.parameters()):
-        raise Wrong("`.backward()` leaves gradients in every weight of the network: use `torch.autograd.grad`.")
-    leaf = x.clone().requires_grad_()
-    loss = F.cross_entropy(model(leaf), torch.full((4,), goal), reduction="sum")
-    (gradient,) = torch.autograd.grad(loss, leaf)
-    step = epsilon * gradient.sign()
-
-    def same(other: Tensor) -> bool:
-        # Where the gradient is almost zero, its sign is rounding: a few pixels may differ.
-        return ((answer - other).abs() > 1e-5).float().mean().item() < 0.01
-
-    if same((x + step).clamp(0, 1)):
-        raise Wrong("This raises the loss of the goal: it moves away from it. Turn the sign around.")
-    if same(x - step):
-        raise Wrong("Some pixels left the range of ink and paper: clamp the result to [0, 1].")
-    if same((x - epsilon * gradient).clamp(0, 1)):
-        raise Wrong("Every pixel should move by exactly ε: take the sign of the gradient.")
-    if not same((x - step).clamp(0, 1)):
-        raise Wrong("Not x − ε · sign(gradient of the loss of the goal), kept in [0, 1].")
+def make_it_say(answer: Any) -> str:
+    """One signed step down the loss of any goal, for batches of any size; compared where the gradient is not 0."""
+    found, cases, astray = [], [], False
+    for rng, count, goal in zip(trials(5), (4, 1, 3, 5, 2), (8, 0, 9, 3, 5), strict=True):
+        epsilon, softer, slope = float(rng.uniform(0.03, 0.29)), torch.zeros(1), torch.zeros(1)
+        clear = torch.ones(1, dtype=torch.bool)
+        while (softer.sign() == slope.sign())[clear].float().mean() > 0.9:  # a second softmax must show
+            model, x = _network(rng), torch.rand(count, 1, 28, 28)
+            slope = _gradient(_loss)(model, x, goal)
+            softer = _gradient(lambda z, c: _loss(z.softmax(1), c))(model, x, goal)
+            clear = slope.abs() > 1e-3 * slope.abs().amax((1, 2, 3), keepdim=True)  # else its sign is rounding
+        moved = tensor(call(answer, model, x, goal, epsilon), x.shape)
+        found.append(moved[clear])
+        cases.append([(value[clear], hint) for value, hint in _foreseen(model, x, goal, epsilon)])
+        rest = moved[~clear]
+        astray |= bool(((rest - x[~clear]).abs() > epsilon + 1e-4).any() or rest.min() < 0 or rest.max() > 1)
+    wanted, *mistakes = [(torch.cat([value for value, _ in one]), one[0][1]) for one in zip(*cases, strict=True)]
+    expect(torch.cat(found), wanted[0], mistakes, "Not x − ε · sign(gradient of the loss of the goal), kept in [0, 1].")
+    if astray:
+        raise Wrong("Pixels whose gradient is 0 may stay or move by ε, but no further and not out of [0, 1].")
     return "The same move as maximization, one step long, with a digit as the start."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from helpers.exercises.cases import compare
 from helpers.exercises.core import Lesson, Option
-from helpers.exercises.judge import expect, number, trials
+from helpers.exercises.judge import Wrong, expect, number, trials
 
 Place = tuple[int, int]
 
@@ -106,6 +107,18 @@ def or_shape(hint: str) -> Callable[..., str]:
         return hint if mine == right else f"The shape should be {right}; yours is {mine}."
 
     return otherwise
+
+
+def one_number(what: str, advice: str) -> Callable[[Any], float]:
+    """Reads one number; whoever gives a whole table reads its shape and the advice."""
+
+    def read(answer: Any) -> float:
+        shape = tuple(getattr(answer, "shape", ()))
+        if math.prod(shape) > 1:
+            raise Wrong(f"One number is asked for, {what}; yours has the shape {shape}: {advice}.")
+        return number(answer, f"one number, {what}")
+
+    return read
 
 
 def _cover(
@@ -334,7 +347,7 @@ def synergy(answer: Any) -> str:
         ),
         lambda *_: "(none − both) − (none − first) − (none − second), each the logit of `target` for a fresh copy.",
         [(lambda *case: len(case) == 5, "Right with a `size`; without one the squares are 7 pixels wide.")],
-        lambda value: number(value, "one number, a difference of drops"),
+        one_number("a difference of drops", "read the logit of `target` alone"),
         atol=1e-3,
     )  # fmt: skip
     return "Zero for a linear network. What is left is how the two places work together."

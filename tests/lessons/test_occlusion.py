@@ -304,7 +304,7 @@ WRONG = {
         (lambda: (lambda *_: 0,), "fresh copy"),
         (lambda: (lambda *_: float("nan"),), "NaN"),
         (lambda: (lambda *_: "much",), "one number"),
-        (lambda: (combined(right, lambda z, c: z),), "one number"),
+        (lambda: (combined(right, lambda z, c: z),), "`target` alone"),
         (lambda: (silent(combined(right)),), "returns nothing"),
         (lambda: (raises,), "undefined_name"),
     ],
