@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from helpers.exercises.core import Lesson, Option, Wrong, call
+from helpers.exercises.cases import compare
+from helpers.exercises.core import Lesson, Option
+from helpers.exercises.judge import Wrong, array, call, kind, number, same, trials
 from helpers.filters import convolve
 
 LESSON = Lesson("convolutional_layer")
@@ -59,8 +61,8 @@ LESSON.ask(
 LESSON.ask(
     "vgg-multiplications",
     "And where does it spend its time: which layers do most of the multiplications for one image?",
-    Option("The dense layers: most weights, most work", "A dense weight is used once per image. Nobody uses 103 "
-           "million weights more often than they are there."),
+    Option("The dense layers: most weights, most work", "A dense weight is used once per image: 124 million "
+           "weights make 124 million multiplications."),
     Option("The convolutions", "A shared weight is used at every place: 50,176 times in the first block. Few "
            "parameters, 99 % of the work.", right=True),
     Option("Both about the same", "They differ by a factor of more than a hundred. How often is each "
@@ -69,48 +71,76 @@ LESSON.ask(
 
 
 @LESSON.check("parameters")
-def _(parameters: Any) -> str:
-    for inputs, filters, size in ((32, 64, 3), (1, 32, 3), (3, 64, 7), (5, 2, 1)):
-        answer = call(parameters, inputs, filters, size)
-        wanted = (inputs * size * size + 1) * filters
-        about = f"{filters} filters of {size}×{size} on {inputs} input maps"
-        if np.ndim(answer):
-            raise Wrong("The answer is one number: all weights and biases together.")
-        if answer == wanted:
-            continue
-        hints = {
-            inputs * size * size * filters: "The weights are right. Each filter has a bias, too: one more number each.",
-            (size * size + 1) * filters: "A filter is as deep as its input: it has a grid for every map that it reads.",
-            size * size * filters: "A filter is as deep as its input, and it has a bias.",
-            inputs * (size * size + 1) * filters: "One bias for each filter, not one for each of its grids.",
-            inputs * size * size * filters + 1: "One bias for each filter, not one for the whole layer.",
-            (inputs * size + 1) * filters: "The grid has two sides: size · size weights.",
-        }
-        raise Wrong(hints.get(answer, f"{about}: {wanted:,} parameters, you count {answer}. Count one filter first."))
+def parameters(answer: Any) -> str:
+    """Count the weights and biases of a convolutional layer."""
+    cases = [(32, 64, 3), (1, 32, 3), (3, 64, 7), (5, 2, 1)]
+    cases += [tuple(int(v) for v in rng.integers((1, 1, 1), (40, 40, 8))) for rng in trials(12)]
+    mistakes = [
+        (lambda i, f, k: i * k * k * f, "The weights are right. Each filter has a bias, too: one more number each."),
+        (
+            lambda i, f, k: (k * k + 1) * f,
+            "A filter is as deep as its input: it has a grid for every map that it reads.",
+        ),
+        (lambda i, f, k: k * k * f, "A filter is as deep as its input, and it has a bias."),
+        (lambda i, f, k: i * (k * k + 1) * f, "One bias for each filter, not one for each of its grids."),
+        (lambda i, f, k: i * k * k * f + 1, "One bias for each filter, not one for the whole layer."),
+        (
+            lambda i, f, k: i * k * k * f + i,
+            "One bias for each filter, not one for each map that is read: are the two exchanged?",
+        ),
+        (lambda i, f, k: (i * k + 1) * f, "The grid has two sides: size · size weights."),
+        (lambda i, f, k: (i * k * 2 + 1) * f, "The grid has size · size weights: `size ** 2`, not `size * 2`."),
+        (lambda i, f, k: i * k * k + 1, "That is one filter. The layer has as many as it delivers maps."),
+        (lambda i, f, k: i * k * k, "That is one filter without its bias. The layer has as many as it delivers maps."),
+        (lambda i, f, k: ((i + f) * k * k) + f, "Every filter reads every map: multiply, do not add, the two numbers."),
+    ]
+
+    def otherwise(case: tuple[int, int, int], answer: float, wanted: int) -> str:
+        inputs, filters, size = case
+        about = f"{filters} filter{'s' * (filters != 1)} of {size}×{size} on {inputs} input map{'s' * (inputs != 1)}"
+        return f"{about}: {wanted:,} parameters, you count {answer:,.12g}. Count one filter first."
+
+    compare(
+        answer,
+        cases,
+        lambda i, f, k: (i * k * k + 1) * f,
+        mistakes,
+        otherwise,
+        read=lambda total: number(total, "one number: all weights and biases together"),
+        atol=None,
+    )
     return "320 and 18,496, the two convolutions of the network that you will train; and no image size anywhere."
 
 
 @LESSON.check("as-layer")
-def _(as_layer: Any) -> str:
+def as_layer(answer: Any) -> str:
+    """Turn a kernel into a layer that computes the same map."""
     import torch
+    from torch import nn
 
-    chance = np.random.default_rng()
-    for size in (3, 5):
-        kernel = chance.normal(size=(size, size)).astype(np.float32)
-        image = chance.random((12, 15)).astype(np.float32)
-        layer = call(as_layer, kernel.copy())
-        if not isinstance(layer, torch.nn.Module):
-            raise Wrong("Return the layer itself, an `nn.Conv2d`, not its weights or its maps.")
-        weight = getattr(layer, "weight", None)
-        if weight is None or tuple(weight.shape) != (1, 1, size, size):
-            shape = None if weight is None else tuple(weight.shape)
+    made = []
+    for rng, size in zip(trials(), (3, 5, 2, 4), strict=True):
+        kernel = rng.normal(size=(size, size)).astype(np.float32)
+        images = rng.random((2, 1, *rng.choice(range(8, 16), 2, replace=False))).astype(np.float32)
+        layer = call(answer, kernel)
+        if not isinstance(layer, nn.Conv2d):
+            raise Wrong(f"Return the layer itself, an `nn.Conv2d`; this is {kind(layer)}.")
+        if tuple(layer.weight.shape) != (1, 1, size, size):
+            shape = tuple(layer.weight.shape)
             raise Wrong(f"One filter that reads one map has weights of shape (1, 1, {size}, {size}); yours: {shape}.")
+        made.append((kernel, images, layer))
+    if len({id(layer) for _, _, layer in made}) < len(made):
+        raise Wrong("Every call gives the same layer, with the kernel of the last one: make the layer in the function.")
+    for kernel, images, layer in made:
         with torch.no_grad():
-            maps = layer(torch.from_numpy(image)[None, None])[0, 0].numpy()
-        wanted = convolve.correlate2d(image, kernel)
+            maps = array(layer(torch.from_numpy(images).to(layer.weight.dtype))[:, 0])
+        wanted = np.stack([convolve.correlate2d(image[0], kernel) for image in images])
         if maps.shape != wanted.shape:
-            raise Wrong(f"The map has shape {maps.shape} instead of {wanted.shape}: leave stride and padding alone.")
-        if np.allclose(maps, wanted, atol=1e-4):
+            raise Wrong(
+                f"The map has the shape {maps.shape[1:]} instead of {wanted.shape[1:]}: leave stride, padding and "
+                "dilation alone."
+            )
+        if same(maps, wanted, atol=1e-4):
             continue
         apart = maps - wanted
         if np.allclose(apart, apart.mean(), atol=1e-4):
@@ -118,78 +148,222 @@ def _(as_layer: Any) -> str:
                 f"Every response is off by the same {apart.mean():+.3f}: that is the bias, which PyTorch fills with "
                 "chance. Switch it off with `bias=False`."
             )
-        if np.allclose(maps, convolve.convolve2d(image, kernel), atol=1e-4):
-            raise Wrong("Your filter is flipped. `nn.Conv2d` slides it as it is; copy it without turning.")
-        if np.allclose(maps, convolve.correlate2d(image, np.ascontiguousarray(kernel.T)), atol=1e-4):
-            raise Wrong("Your filter is transposed: rows stay rows.")
-        raise Wrong("The layer still computes with other weights than the kernel. Did you copy the kernel into them?")
+        weights = array(layer.weight)[0, 0]
+        for turned, hint in (
+            (kernel[::-1, ::-1], "Your filter is flipped. `nn.Conv2d` slides it as it is; copy it without turning."),
+            (kernel.T, "Your filter is transposed: rows stay rows."),
+            (kernel[::-1], "Your filter is upside down: copy it without turning."),
+            (kernel[:, ::-1], "Your filter is mirrored: copy it without turning."),
+            (-kernel, "Your filter has the wrong sign."),
+            (np.trunc(kernel), "Only whole numbers of the kernel are left: keep its floats."),
+        ):
+            if same(weights, turned):
+                raise Wrong(hint)
+        raise Wrong("The layer computes with other weights than the kernel. Did you copy the kernel into them?")
     return "A hand-made filter inside a PyTorch layer: from here on you may write weights, or learn them."
 
 
 @LESSON.check("conv-layer")
-def _(conv: Any) -> str:
-    chance = np.random.default_rng()
-    for channels, filters, size, height, width in ((1, 1, 3, 6, 7), (3, 2, 3, 8, 6), (4, 5, 2, 7, 9)):
-        image = chance.normal(size=(channels, height, width))
-        weights = chance.normal(size=(filters, channels, size, size))
-        bias = chance.normal(size=filters)
-        answer = np.asarray(call(conv, image.copy(), weights.copy(), bias.copy()))
-        wanted = convolve.conv_layer(image[None], weights, bias)[0]
-        about = f"{channels} maps of {height}×{width}, {filters} filters of {size}×{size}"
-        if answer.shape != wanted.shape:
-            if answer.shape == wanted.shape[1:]:
-                raise Wrong("This is one map. Every filter draws its own: add a loop over the filters.")
-            if answer.shape == (filters, channels, *wanted.shape[1:]):
-                raise Wrong("One map per filter AND channel: a filter adds up its channels into one map.")
-            if answer.shape == (*wanted.shape[1:], filters):
-                raise Wrong(f"The filters come first in PyTorch: {wanted.shape}, not {answer.shape}.")
-            raise Wrong(f"For {about} the maps have shape {wanted.shape}; yours have {answer.shape}.")
-        if np.allclose(answer, wanted):
-            continue
-        if np.allclose(answer, wanted - bias[:, None, None]):
-            raise Wrong("The bias is missing: add bias[o] to every response of filter o.")
-        if np.allclose(answer, wanted + (channels - 1) * bias[:, None, None]):
-            raise Wrong("The bias is added once per channel. It belongs to the filter: once per response.")
-        if np.allclose(answer, np.maximum(wanted, 0)):
-            raise Wrong("You apply a ReLU as well. That is a layer of its own; leave it out here.")
-        flipped = np.ascontiguousarray(weights[:, :, ::-1, ::-1])
-        if np.allclose(answer, convolve.conv_layer(image[None], flipped, bias)[0]):
-            raise Wrong("You flip the filters: slide them as they are.")
-        if channels > 1 and np.allclose(answer, convolve.conv_layer(image[None, :1], weights[:, :1].copy(), bias)[0]):
-            raise Wrong("You read only the first channel. Cut the patch out of all of them: `image[:, y:y+k, x:x+k]`.")
-        raise Wrong(f"The shape is right, the numbers are not ({about}). A response: patch times weights, summed, plus "
-                    "bias.")  # fmt: skip
+def conv_layer(answer: Any) -> str:
+    """Write the forward pass of a layer: channels, filters, bias."""
+    cases = []
+    for trial, rng in enumerate(trials(9)):
+        channels, filters, size = (int(n) for n in rng.integers(1, 5, 3))
+        if trial < 6:
+            channels, filters, size = ((3, 2, 3), (2, 5, 2), (1, 1, 3), (4, 4, 1), (1, 3, 2), (3, 1, 2))[trial]
+        height, width = (size + int(n) for n in rng.choice(range(6) if trial else range(2, 6), 2, replace=False))
+        shapes = ((channels, height, width), (filters, channels, size, size), (filters,))
+        dtype = ("float64", "float32")[trial % 2]
+        cases.append(tuple(rng.normal(size=shape).astype(dtype) for shape in shapes))
+    copies = "Every filter computes with the {} of the {} one: use `{}[o]`."
+    patch = "Multiply the patch with the filter and sum over all its channels, rows and columns"
+    mistakes = [
+        (
+            lambda i, w, b: _maps(i, w, b)[None],
+            "The maps are right, and there is an axis for the batch in front of them: take `[0]`.",
+        ),
+        (
+            lambda i, w, b: _maps(i, w, b)[0],
+            "This is one map. Every filter draws its own: loop over the filters.",
+        ),
+        (lambda i, w, b: _maps(i, w, b)[-1], "This is one map. Every filter draws its own: collect all of them."),
+        (lambda i, w, b: _maps(i, w, b).sum(axis=0), "The filters are not added up: each has a map of its own."),
+        (
+            lambda i, w, b: _maps(i, w, b).transpose(1, 2, 0),
+            "The filters come first in PyTorch, (O, H', W'); yours come last.",
+        ),
+        (lambda i, w, b: _maps(i, w, b).swapaxes(1, 2), "Rows and columns of the maps are exchanged."),
+        (lambda i, w, b: _maps(i, w, b) - _tall(b), "The bias is missing: add bias[o] to every response of filter o."),
+        (lambda i, w, b: _maps(i, w, b) - 2 * _tall(b), "The bias is added, not subtracted."),
+        (
+            lambda i, w, b: _maps(i, w, b) + (len(i) - 1) * _tall(b),
+            "The bias is added once per channel. It belongs to the filter: once per response.",
+        ),
+        (
+            lambda i, w, b: _maps(i, w, b) + (w[0].size - 1) * _tall(b),
+            "The bias is added to every product. It belongs to the filter: once per response, after the sum.",
+        ),
+        (lambda i, w, b: _maps(i, w, b) + (b[0] - _tall(b)), copies.format("bias", "first", "bias")),
+        (lambda i, w, b: _maps(i, w, b) + (b[-1] - _tall(b)), copies.format("bias", "last", "bias")),
+        (lambda i, w, b: _maps(i, w, b) + (b.sum() - _tall(b)), "Add bias[o] to the map of filter o, not all of them."),
+        (lambda i, w, b: _maps(i, w[:1].repeat(len(w), 0), b), copies.format("weights", "first", "weights")),
+        (lambda i, w, b: _maps(i, w[-1:].repeat(len(w), 0), b), copies.format("weights", "last", "weights")),
+        (
+            lambda i, w, b: _maps(i, w, b) * (np.arange(len(w)) == len(w) - 1)[:, None, None],
+            "Only the map of the last filter is filled: make the array of maps before the loop over the filters.",
+        ),
+        (
+            lambda i, w, b: np.maximum(_maps(i, w, b), 0),
+            "You apply a ReLU. That is a layer of its own: leave it out.",
+        ),
+        (lambda i, w, b: np.abs(_maps(i, w, b)), "A response may be negative: leave out `abs`."),
+        (lambda i, w, b: _maps(i, w[:, :, ::-1, ::-1], b), "You flip the filters: slide them as they are."),
+        (lambda i, w, b: _maps(i, w.swapaxes(2, 3), b), "Your filters are transposed: rows stay rows."),
+        (
+            lambda i, w, b: _maps(i[:1], w[:, :1], b),
+            "You read only the first channel. Cut the patch out of all of them: `image[:, y:y+k, x:x+k]`.",
+        ),
+        (
+            lambda i, w, b: _maps(i[-1:], w[:, -1:], b),
+            "Only the last channel counts: collect with `+=` instead of `=`.",
+        ),
+        (
+            lambda i, w, b: _maps(i, w, 0 * b) / len(i) + _tall(b),
+            "You take the mean over the channels. A filter adds them up.",
+        ),
+        (
+            lambda i, w, b: _maps(i, w, 0 * b) / w[0].size + _tall(b),
+            "You take the mean of the products. A response is their sum, plus the bias.",
+        ),
+        (lambda i, w, b: (_maps(i, w, b)) / w[0].size, "The mean divides by the number of products: take the sum."),
+        (
+            lambda i, w, b: np.trunc(_maps(i, w, b)),
+            "Only whole numbers are left: are your maps made with an integer type? `np.zeros(...)` makes floats.",
+        ),
+        (
+            lambda i, w, b: np.stack([_maps(i[[c]], w[:, [c]], b) for c in range(len(i))], axis=1),
+            "One map per filter AND channel: a filter adds up its channels into one map.",
+        ),
+        (
+            lambda i, w, b: np.stack([_maps(i[[c]], w[:, [c]], 0 * b) for c in range(len(i))], axis=1),
+            "One map per filter AND channel: a filter adds up its channels into one map, and its bias.",
+        ),
+        (
+            lambda i, w, b: _maps(i, w, b)[:, :-1, :-1],
+            "The last row and column of windows are missing: H − k + 1 windows fit, and W − k + 1.",
+        ),
+    ]
+
+    def otherwise(case: tuple[np.ndarray, ...], answer: np.ndarray, wanted: np.ndarray) -> str:
+        (channels, height, width), (filters, _, size, _) = case[0].shape, case[1].shape
+        about = (
+            f"{channels} map{'s' * (channels != 1)} of {height}×{width}, {filters} filter{'s' * (filters != 1)} of "
+            f"{size}×{size}"
+        )
+        if answer.shape == wanted.shape:
+            return f"The shape is right, the numbers are not ({about}). {patch}, and add the bias."
+        return f"For {about} the maps have the shape {wanted.shape}; yours have {answer.shape}."
+
+    only = [
+        (lambda i, w, b: len(i) > 1, f"Right for one channel, wrong for several. {patch}."),
+        (
+            lambda i, w, b: len(w) > 1,
+            "Right for one filter, wrong for several: each has its weights and its bias.",
+        ),
+    ]
+    compare(answer, cases, _maps, mistakes, otherwise, only)
     return "Channels, filters, bias: this is the layer of every network in this series, and it agrees with PyTorch."
 
 
+def _maps(image: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """The maps (O, H', W') of one image (C, H, W)."""
+    return convolve.conv_layer(np.ascontiguousarray(image)[None], np.ascontiguousarray(weights), bias)[0]
+
+
+def _tall(bias: np.ndarray) -> np.ndarray:
+    return bias[:, None, None]
+
+
 @LESSON.check("weight-gradient")
-def _(weight_gradient: Any) -> str:
-    chance = np.random.default_rng()
-    for height, width, size, stride in ((6, 7, 3, 1), (9, 12, 2, 1), (11, 9, 3, 2)):
-        image = chance.normal(size=(height, width))
-        rows, columns = (height - size) // stride + 1, (width - size) // stride + 1
-        gradient = chance.normal(size=(rows, columns))
-        answer = np.asarray(call(weight_gradient, image.copy(), gradient.copy(), size, stride))
-        patches = convolve.patches(image, size, stride)
-        wanted = np.tensordot(gradient, patches, axes=2)
+def weight_gradient(answer: Any) -> str:
+    """Write the gradient of shared weights, with any stride."""
+    cases = []
+    for trial, rng in enumerate(trials(7)):
+        size, stride = (int(n) for n in rng.integers((2, 1), (5, 4)))
+        if trial < 4:
+            size, stride = ((3, 1), (2, 1), (3, 2), (2, 3))[trial]
+        rows, columns = (4, 4) if trial == 0 else (int(n) for n in rng.choice(range(2, 7), 2, replace=False))
+        rest = rng.integers(0, stride, 2)
+        height, width = ((n - 1) * stride + size + int(r) for n, r in zip((rows, columns), rest, strict=True))
+        dtype = ("float64", "float32")[trial % 2]
+        image, gradient = rng.normal(size=(height, width)), rng.normal(size=(rows, columns))
+        cases.append((image.astype(dtype), gradient.astype(dtype), size, stride))
+    mistakes = [
+        (
+            lambda i, g, k, s: _gradient(i, g, k, s) / g.size,
+            "You take the mean. The gradient of a shared weight is the plain sum over its places.",
+        ),
+        (
+            lambda i, g, k, s: _gradient(i, np.ones_like(g), k, s),
+            "You add up the patches alone. Each counts with the gradient of the response it produced.",
+        ),
+        (
+            lambda i, g, k, s: _gradient(i, g, k, s)[::-1, ::-1],
+            "Yours is turned by 180 degrees. The flip belongs to the gradient of the IMAGE, not of weights.",
+        ),
+        (lambda i, g, k, s: _gradient(i, g, k, s).T, "Yours is transposed: rows stay rows."),
+        (lambda i, g, k, s: -_gradient(i, g, k, s), "Every number has the wrong sign. Downhill comes later."),
+        (
+            lambda i, g, k, s: g[-1, -1] * convolve.patches(i, k, s)[-1, -1],
+            "Only the last place counts: collect with `+=` instead of `=`.",
+        ),
+        (
+            lambda i, g, k, s: g[0, 0] * convolve.patches(i, k, s)[0, 0],
+            "Only the first place counts: is the `return` inside of the loop?",
+        ),
+        (
+            lambda i, g, k, s: _gradient(i, np.abs(g), k, s),
+            "A gradient has a sign: leave out `abs`.",
+        ),
+        (
+            lambda i, g, k, s: np.tensordot(np.ascontiguousarray(g.T), convolve.patches(i, k, s), axes=2),
+            "The gradients meet the wrong patches: gradient[row, column] belongs to the patch in that row and column.",
+        ),
+        (
+            lambda i, g, k, s: np.tensordot(g, convolve.patches(i, k)[: len(g), : g.shape[1]], axes=2),
+            "Right only with stride 1: response (r, c) met the patch that starts at pixel (r·s, c·s).",
+        ),
+        (
+            lambda i, g, k, s: np.tensordot(g, convolve.patches(i, k, (s, 1))[:, : g.shape[1]], axes=2),
+            "To the right you move by one pixel: response (r, c) met the patch at (r·s, c·s).",
+        ),
+        (
+            lambda i, g, k, s: np.tensordot(g, convolve.patches(i, k, (1, s))[: len(g)], axes=2),
+            "Downward you move by one pixel: response (r, c) met the patch at (r·s, c·s).",
+        ),
+        (
+            lambda i, g, k, s: _gradient(i, g, k, s).sum(),
+            "This is one number. The filter has size × size weights, and each its own gradient.",
+        ),
+    ]
+
+    def otherwise(case: tuple[Any, ...], answer: np.ndarray, wanted: np.ndarray) -> str:
+        (height, width), size, stride = case[0].shape, *case[2:]
         about = f"{height}×{width} image, {size}×{size} filter, stride {stride}"
         if answer.shape != wanted.shape:
-            raise Wrong(f"A gradient has the shape of its weights, {wanted.shape}; yours has {answer.shape} ({about}).")
-        if np.allclose(answer, wanted):
-            continue
-        if np.allclose(answer, wanted / gradient.size):
-            raise Wrong("You take the mean. The gradient of a shared weight is the plain sum over its places.")
-        if np.allclose(answer, patches.sum(axis=(0, 1))):
-            raise Wrong("You add up the patches alone. Each counts with the gradient of the response it produced.")
-        if np.allclose(answer, wanted[::-1, ::-1]):
-            raise Wrong(
-                "Yours is turned by 180 degrees. The flip belongs to the gradient of the IMAGE, not of weights."
-            )
-        if np.allclose(answer, wanted.T):
-            raise Wrong("Yours is transposed: rows stay rows.")
-        if np.allclose(answer, gradient[-1, -1] * patches[-1, -1]):
-            raise Wrong("Only the last place counts: collect with `+=` instead of `=`.")
-        if stride > 1:
-            raise Wrong(f"Right at stride 1, wrong at stride {stride}: response (r, c) met the patch at (r·s, c·s).")
-        raise Wrong(f"Not the sum over all places of gradient[r, c] times the patch that lay there ({about}).")
+            return f"A gradient has the shape of its weights, {wanted.shape}; yours has {answer.shape} ({about})."
+        return f"Not the sum over all places of gradient[r, c] times the patch that lay there ({about})."
+
+    only = [
+        (
+            lambda i, g, k, s: s > 1,
+            "Right with stride 1, wrong with larger ones: response (r, c) met the patch that starts at (r·s, c·s).",
+        ),
+        (lambda i, g, k, s: g.shape[0] != g.shape[1], "Right for square maps, wrong for others: which axis is which?"),
+    ]
+    compare(answer, cases, _gradient, mistakes, otherwise, only)
     return "The sum over every patch it touched: backpropagation through a convolution is another convolution."
+
+
+def _gradient(image: np.ndarray, gradient: np.ndarray, size: int, stride: int) -> np.ndarray:
+    return np.tensordot(gradient, convolve.patches(image, size, stride), axes=2)

@@ -1,12 +1,12 @@
-"""Plausible wrong answers and the hints they earn, and the claims its prose makes."""
+"""Right and wrong answers to the exercises of "The convolutional layer", and the claims its prose makes."""
 
 import numpy as np
 import pytest
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from torch import nn
 from torch.nn import functional
 
-from helpers.exercises import check
 from helpers.filters import convolve, kernels
 
 
@@ -17,16 +17,118 @@ def layer_of(kernel, bias=False, change=lambda kernel: kernel, **settings):
     return made
 
 
+def silent_bias(kernel):
+    layer = layer_of(kernel, bias=True)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def new_parameter(kernel):
+    layer = nn.Conv2d(1, 1, tuple(kernel.shape), bias=False)
+    layer.weight = nn.Parameter(torch.tensor(kernel[None, None], dtype=torch.float32), requires_grad=False)
+    return layer
+
+
+class Kernel(nn.Conv2d):
+    def __init__(self, kernel):
+        super().__init__(1, 1, kernel.shape[0], bias=False)
+        self.load_state_dict({"weight": torch.from_numpy(kernel)[None, None]})
+
+
+SHARED = nn.Conv2d(1, 1, 3, bias=False)
+
+
+def shared(kernel):
+    SHARED.weight = nn.Parameter(torch.from_numpy(kernel)[None, None])
+    return SHARED
+
+
 def conv(image, weights, bias):
-    return convolve.conv_layer(image[None], weights, bias)[0]
+    return convolve.conv_layer(image[None], np.ascontiguousarray(weights), bias)[0]
+
+
+def by_channel(image, weights, bias):
+    maps = []
+    for o in range(len(weights)):
+        total = bias[o]
+        for c in range(len(image)):
+            total = total + convolve.correlate2d(image[c], weights[o, c])
+        maps.append(total)
+    return np.array(maps)
+
+
+def looped(image, weights, bias, kind=float):
+    filters, channels, k, _ = weights.shape
+    maps = np.zeros((filters, image.shape[1] - k + 1, image.shape[2] - k + 1), dtype=kind)
+    for o in range(filters):
+        for y in range(maps.shape[1]):
+            for x in range(maps.shape[2]):
+                maps[o, y, x] = (
+                    sum((image[c, y : y + k, x : x + k] * weights[o, c]).sum() for c in range(channels)) + bias[o]
+                )
+    return maps
+
+
+def torch_conv(image, weights, bias):
+    return functional.conv2d(*(torch.tensor(part, dtype=torch.float32) for part in (image[None], weights, bias)))[0]
+
+
+def contracted(image, weights, bias):
+    windows = sliding_window_view(image, weights.shape[2:], (1, 2))
+    return np.einsum("cyxij,ocij->oyx", windows, weights) + bias[:, None, None]
+
+
+def overwritten(image, weights, bias):
+    for o in range(len(weights)):
+        maps = np.zeros((len(weights), image.shape[1] - weights.shape[2] + 1, image.shape[2] - weights.shape[2] + 1))
+        maps[o] = conv(image, weights[o : o + 1], bias[o : o + 1])[0]
+    return maps
+
+
+def normalized(image, weights, bias):
+    weights -= weights.mean()
+    return conv(image, weights, bias)
 
 
 def gradient_of(image, gradient, size, stride):
     return np.tensordot(gradient, convolve.patches(image, size, stride), axes=2)
 
 
+def by_weight(image, gradient, size, stride):
+    rows, columns = gradient.shape
+    return [
+        [
+            (gradient * image[y : y + stride * rows : stride, x : x + stride * columns : stride][:rows, :columns]).sum()
+            for x in range(size)
+        ]
+        for y in range(size)
+    ]
+
+
+def by_loops(image, gradient, size, stride, kind=float):
+    total = np.zeros((size, size), dtype=kind)
+    for row in range(gradient.shape[0]):
+        for column in range(gradient.shape[1]):
+            top, left = row * stride, column * stride
+            total += gradient[row, column] * image[top : top + size, left : left + size]
+    return total
+
+
+def by_autograd(image, gradient, size, stride):
+    weights = torch.zeros(1, 1, size, size, dtype=torch.float64, requires_grad=True)
+    maps = functional.conv2d(torch.tensor(image, dtype=torch.float64)[None, None], weights, stride=stride)
+    maps.backward(torch.tensor(gradient, dtype=torch.float64)[None, None])
+    return weights.grad[0, 0]
+
+
 def last_place(image, gradient, size, stride):
     return gradient[-1, -1] * convolve.patches(image, size, stride)[-1, -1]
+
+
+def early_return(image, gradient, size, stride):
+    for row in range(gradient.shape[0]):
+        for column in range(gradient.shape[1]):
+            return gradient[row, column] * image[row * stride :, column * stride :][:size, :size]
 
 
 def no_stride(image, gradient, size, stride):
@@ -35,6 +137,67 @@ def no_stride(image, gradient, size, stride):
     return np.tensordot(gradient, patches, axes=2)
 
 
+def scaled(image, gradient, size, stride):
+    image /= image.max()
+    return gradient_of(image, gradient, size, stride)
+
+
+def counted(inputs, filters, size):
+    return sum(weights.numel() for weights in nn.Conv2d(inputs, filters, size).parameters())
+
+
+def printing(*arguments):
+    print(len(arguments))
+
+
+RIGHT = {
+    "convolutional_layer/parameters": [
+        lambda: (lambda i, f, k: (i * k * k + 1) * f,),
+        lambda: (lambda i, f, k: i * f * k**2 + f,),
+        lambda: (lambda i, f, k: float(counted(i, f, k)),),
+        lambda: (lambda i, f, k: np.prod([f, i, k, k]) + f,),
+        lambda: (lambda i, f, k: torch.empty(f, i, k, k).numel() + torch.tensor(f),),
+        lambda: (lambda i, f, k: sum(1 + sum(k * k for _ in range(i)) for _ in range(f)),),
+        lambda: (counted,),
+    ],
+    "convolutional_layer/as-layer": [
+        lambda: (layer_of,),
+        lambda: (silent_bias,),
+        lambda: (new_parameter,),
+        lambda: (Kernel,),
+        lambda: (lambda kernel: layer_of(kernel).double(),),
+        lambda: (lambda kernel: layer_of(kernel).eval().requires_grad_(False),),
+        lambda: (lambda kernel: layer_of(kernel, padding=0, stride=1, dilation=1, padding_mode="zeros"),),
+    ],
+    "convolutional_layer/conv-layer": [
+        lambda: (conv,),
+        lambda: (by_channel,),
+        lambda: (looped,),
+        lambda: (lambda i, w, b: looped(i, w, b, np.float32),),
+        lambda: (torch_conv,),
+        lambda: (lambda i, w, b: functional.conv2d(*map(torch.from_numpy, (i[None], w, b)))[0].numpy(),),
+        lambda: (lambda i, w, b: conv(i, w, b).tolist(),),
+        lambda: (
+            lambda i, w, b: (
+                np.einsum("cyxij,ocij->oyx", sliding_window_view(i, w.shape[2:], (1, 2)), w) + b[:, None, None]
+            ),
+        ),
+    ],
+    "convolutional_layer/weight-gradient": [
+        lambda: (gradient_of,),
+        lambda: (by_loops,),
+        lambda: (by_weight,),
+        lambda: (by_autograd,),
+        lambda: (lambda i, g, k, s: by_loops(i.astype(np.float32), g.astype(np.float32), k, s, np.float32),),
+        lambda: (lambda i, g, k, s: np.einsum("yx,yxij->ij", g, sliding_window_view(i, (k, k))[::s, ::s]).tolist(),),
+        lambda: (
+            lambda i, g, k, s: torch.nn.grad.conv2d_weight(
+                torch.tensor(i)[None, None], (1, 1, k, k), torch.tensor(g)[None, None], stride=s
+            )[0, 0],
+        ),
+    ],
+}
+
 WRONG = {
     "convolutional_layer/parameters": [
         (lambda: (lambda i, f, k: i * k * k * f,), "Each filter has a bias"),
@@ -42,27 +205,72 @@ WRONG = {
         (lambda: (lambda i, f, k: k * k * f,), "as deep as its input"),
         (lambda: (lambda i, f, k: i * (k * k + 1) * f,), "not one for each of its grids"),
         (lambda: (lambda i, f, k: i * k * k * f + 1,), "not one for the whole layer"),
+        (lambda: (lambda i, f, k: i * k * k * f + i,), "not one for each map that is read"),
         (lambda: (lambda i, f, k: (i * k + 1) * f,), "two sides"),
-        (lambda: (lambda i, f, k: 7,), "Count one filter first"),
+        (lambda: (lambda i, f, k: (i * k * 2 + 1) * f,), "size ** 2"),
+        (lambda: (lambda i, f, k: i * k * k + 1,), "That is one filter"),
+        (lambda: (lambda i, f, k: counted(f, i, k),), "are the two exchanged"),
+        (lambda: (lambda i, f, k: counted(i, f, k) + 1,), "Count one filter first"),
+        (lambda: (lambda i, f, k: counted(i, f, 3),), "Count one filter first"),
+        (lambda: (lambda i, f, k: 18_496,), "Count one filter first"),
+        (lambda: (lambda i, f, k: [counted(i, f, k)],), "a list of 1"),
+        (lambda: (lambda i, f, k: (f * i * k * k, f),), "a tuple of 2"),
+        (lambda: (lambda i, f, k: f"{counted(i, f, k):,}",), "a string"),
+        (lambda: (lambda i, f, k: np.nan,), "NaN"),
+        (lambda: (lambda i, f, k: nn.Conv2d(i, f, k).parameters(),), "cannot read"),
+        (lambda: (printing,), "is there a `return`?"),
     ],
     "convolutional_layer/as-layer": [
         (lambda: (lambda k: layer_of(k, bias=True),), "bias=False"),
         (lambda: (lambda k: nn.Conv2d(1, 1, len(k), bias=False),), "copy the kernel"),
+        (lambda: (lambda k: layer_of(np.ones_like(k)),), "copy the kernel"),
         (lambda: (lambda k: layer_of(k, change=lambda k: k[::-1, ::-1]),), "flipped"),
         (lambda: (lambda k: layer_of(k, change=lambda k: k.T),), "transposed"),
-        (lambda: (lambda k: layer_of(k, padding=1),), "leave stride and padding"),
+        (lambda: (lambda k: layer_of(k, change=lambda k: k[::-1]),), "upside down"),
+        (lambda: (lambda k: layer_of(-k),), "wrong sign"),
+        (lambda: (lambda k: layer_of(k.astype(int)),), "whole numbers"),
+        (lambda: (lambda k: layer_of(k, padding=1),), "leave stride, padding and"),
+        (lambda: (lambda k: layer_of(k, padding="same"),), "leave stride, padding and"),
+        (lambda: (lambda k: layer_of(k, stride=2),), "leave stride, padding and"),
+        (lambda: (lambda k: layer_of(k, dilation=2),), "leave stride, padding and"),
         (lambda: (lambda k: layer_of(k).weight,), "Return the layer itself"),
+        (lambda: (lambda k: nn.Sequential(layer_of(k), nn.ReLU()),), "Return the layer itself"),
+        (lambda: (lambda k: lambda image: layer_of(k)(image),), "Return the layer itself"),
         (lambda: (lambda k: nn.Conv2d(1, 2, len(k)),), "(1, 1, 3, 3)"),
+        (lambda: (lambda k: nn.Conv2d(1, 1, 3, bias=False),), "(1, 1, 5, 5)"),
+        (lambda: (lambda k: layer_of(k * np.nan),), "NaN"),
+        (lambda: (shared,), "make the layer in the function"),
+        (lambda: (lambda k: layer_of(np.divide(k, 2, out=k)),), "changed its argument"),
+        (lambda: (printing,), "is there a `return`?"),
     ],
     "convolutional_layer/conv-layer": [
         (lambda: (lambda i, w, b: conv(i, w, None),), "bias is missing"),
+        (lambda: (lambda i, w, b: conv(i, w, -b),), "not subtracted"),
         (lambda: (lambda i, w, b: conv(i, w, b * len(i)),), "once per channel"),
+        (lambda: (lambda i, w, b: conv(i, w, b * w[0].size),), "to every product"),
+        (lambda: (lambda i, w, b: conv(i, w, b[:1].repeat(len(b))),), "bias of the first"),
+        (lambda: (lambda i, w, b: conv(i, w[:1].repeat(len(b), 0), b),), "weights of the first"),
         (lambda: (lambda i, w, b: conv(i, w, b)[0],), "Every filter draws its own"),
+        (lambda: (lambda i, w, b: conv(i, w, b).sum(axis=0),), "not added up"),
+        (lambda: (lambda i, w, b: conv(i, w, b)[None],), "take `[0]`"),
+        (lambda: (lambda i, w, b: functional.conv2d(*map(torch.from_numpy, (i[None], w, b))),), "take `[0]`"),
         (lambda: (lambda i, w, b: np.maximum(conv(i, w, b), 0),), "ReLU"),
-        (lambda: (lambda i, w, b: conv(i, w[:, :, ::-1, ::-1].copy(), b),), "flip"),
+        (lambda: (lambda i, w, b: np.abs(conv(i, w, b)),), "leave out `abs`"),
+        (lambda: (lambda i, w, b: conv(i, w[:, :, ::-1, ::-1], b),), "flip"),
+        (lambda: (lambda i, w, b: conv(i, w.swapaxes(2, 3), b),), "transposed"),
         (lambda: (lambda i, w, b: conv(i, w, b).transpose(1, 2, 0),), "come first"),
-        (lambda: (lambda i, w, b: conv(i[:1], w[:, :1].copy(), b),), "first channel"),
+        (lambda: (lambda i, w, b: conv(i, w, b).swapaxes(1, 2),), "exchanged"),
+        (lambda: (lambda i, w, b: conv(i[:1], w[:, :1], b),), "first channel"),
+        (lambda: (lambda i, w, b: conv(i[-1:], w[:, -1:], b),), "last channel"),
+        (lambda: (lambda i, w, b: conv(i / len(i), w, b),), "mean over the channels"),
+        (lambda: (lambda i, w, b: conv(i / w[0].size, w, b),), "mean of the products"),
+        (lambda: (lambda i, w, b: looped(i, w, b, int),), "integer type"),
         (lambda: (lambda i, w, b: conv(i, w, b) * 2,), "numbers are not"),
+        (lambda: (overwritten,), "before the loop"),
+        (lambda: (lambda i, w, b: conv(i, w, b)[:, ::2, ::2],), "have the shape"),
+        (lambda: (lambda i, w, b: conv(i, w, b)[:, :-1, :-1],), "H − k + 1 windows fit"),
+        (lambda: (lambda i, w, b: conv(np.pad(i, ((0, 0), (1, 1), (1, 1))), w, b),), "have the shape"),
+        (lambda: (lambda i, w, b: conv(i, w, b) * np.nan,), "NaN"),
         (
             lambda: (
                 lambda i, w, b: np.stack(
@@ -71,44 +279,34 @@ WRONG = {
             ),
             "filter AND channel",
         ),
+        (lambda: (lambda i, w, b: conv(i, w[0], b),), "Your code stopped"),
+        (lambda: (normalized,), "changed its argument"),
+        (lambda: (printing,), "is there a `return`?"),
     ],
     "convolutional_layer/weight-gradient": [
         (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s) / g.size,), "plain sum"),
         (lambda: (lambda i, g, k, s: gradient_of(i, np.ones_like(g), k, s),), "patches alone"),
+        (lambda: (lambda i, g, k, s: gradient_of(i, np.abs(g), k, s),), "leave out `abs`"),
         (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s)[::-1, ::-1],), "180 degrees"),
         (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s).T,), "transposed"),
+        (lambda: (lambda i, g, k, s: -gradient_of(i, g, k, s),), "wrong sign"),
         (lambda: (last_place,), "`+=`"),
-        (lambda: (no_stride,), "wrong at stride 2"),
+        (lambda: (early_return,), "inside of the loop"),
+        (lambda: (no_stride,), "Right only with stride 1"),
+        (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s) * s,), "Right with stride 1"),
         (lambda: (lambda i, g, k, s: g,), "shape of its weights"),
-        (lambda: (lambda i, g, k, s: -gradient_of(i, g, k, s),), "Not the sum"),
+        (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s).sum(),), "one number"),
+        (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s).ravel(),), "shape of its weights"),
+        (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s) + 1,), "Not the sum"),
+        (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s).astype(int),), "Not the sum"),
+        (lambda: (lambda i, g, k, s: gradient_of(i, np.maximum(g, 0), k, s),), "Not the sum"),
+        (lambda: (lambda i, g, k, s: gradient_of(i, g, 3, s),), "Your code stopped"),
+        (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s) * np.nan,), "NaN"),
+        (lambda: (lambda i, g, k, s: by_loops(i, g, k, s, int),), "Your code stopped"),
+        (lambda: (scaled,), "changed its argument"),
+        (lambda: (printing,), "is there a `return`?"),
     ],
-}
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda i, w, b: torch.nn.functional.conv2d(*(torch.from_numpy(a) for a in (i[None], w, b)))[0].numpy(),
-        lambda i, w, b: (
-            np.einsum("cyxij,ocij->oyx", np.stack([convolve.patches(c, w.shape[2]) for c in i]), w) + b[:, None, None]
-        ),
-    ],
-)
-def test_other_ways_to_the_layer_are_right_too(answer):
-    assert check("convolutional_layer/conv-layer", answer).status == "right"
-
-
-@pytest.mark.parametrize(
-    "key",
-    [
-        "convolutional_layer/parameters",
-        "convolutional_layer/as-layer",
-        "convolutional_layer/conv-layer",
-        "convolutional_layer/weight-gradient",
-    ],
-)
-def test_a_function_that_returns_nothing_is_not_attempted(key):
-    assert check(key, lambda *_: None).status == "not attempted yet"
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", range(15))
