@@ -26,10 +26,9 @@ def fast_bfloat16(device: str = "cpu") -> bool:
 
 @cache
 def keep_freed_memory() -> None:
-    """Have the C library keep what is freed, once in a process.
+    """Make glibc keep freed memory instead of returning it to the system after every layer, once in a process.
 
-    By default it hands the memory of each layer's output back to the system and asks for it again for the next batch,
-    which can take as long as the layer. Freeing one block of just under 32 MB raises its limit (glibc; harmless
-    elsewhere).
+    By default the memory of each layer's output is returned and asked for again for the next batch, which can take as
+    long as the layer. Freeing one block of just under 32 MB raises glibc's threshold; other C libraries are unaffected.
     """
     torch.empty(31 << 20, dtype=torch.uint8)

@@ -37,7 +37,7 @@ def seeded(seed: int) -> Iterator[None]:
     """Seed torch's global generators for the block; afterwards the caller's random numbers go on where they were."""
     mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
     try:
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        with torch.random.fork_rng(range(torch.cuda.device_count()), device_type="cuda"):
             torch.manual_seed(seed)
             yield
     finally:
