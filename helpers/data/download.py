@@ -8,6 +8,7 @@ whole files or none.
 import contextlib
 import os
 import queue
+import shutil
 import tempfile
 import threading
 import time
@@ -81,6 +82,10 @@ def fetch(urls: Sequence[str], known_hash: str, path: Path) -> None:
     if (quickest := first_to_answer(urls)) is None:
         raise ConnectionError("No network: the data server does not answer.")
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(".partial-*"):  # by a process that was killed; a running one touched it lately
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > 3600:
+                shutil.rmtree(left)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent, ignore_cleanup_errors=True) as partial:
         for url in sorted(urls, key=lambda url: url != quickest) * 2:
             unpack = pooch.Decompress("gzip", path.name) if url.endswith(".gz") else None

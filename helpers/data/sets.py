@@ -73,7 +73,10 @@ class Split:
     def __getitem__(self, index: Any) -> "Split":
         """Take a part: a number (one image, still (1, 1, 28, 28)), a slice, an index array or a mask.
 
-        As in NumPy, a number or a slice gives a view, an index array or a mask a copy. Raises IndexError.
+        As in NumPy, a number or a slice gives a view, an index array or a mask a copy.
+
+        Raises:
+            IndexError: if there is no such image.
         """
         if isinstance(index, int | np.integer) and not isinstance(index, bool | np.bool):
             if not -len(self) <= index < len(self):
@@ -83,7 +86,11 @@ class Split:
         return Split(self.images[index], self.labels[index])
 
     def split(self, n: int) -> tuple["Split", "Split"]:
-        """Cut in two: the first ``n`` images, and the rest (views of the same memory). Raises ValueError."""
+        """Cut in two: the first ``n`` images, and the rest (views of the same memory).
+
+        Raises:
+            ValueError: if ``n`` is not between 0 and the number of images.
+        """
         if not 0 <= n <= len(self):
             raise ValueError(f"Cut between 0 and {len(self)}, not at {n}.")
         return self[:n], self[n:]
@@ -129,11 +136,14 @@ def load(name: str) -> Dataset:
 
     Every file is checked against its published size and MD5 on each call: a broken one is removed from ``data/`` and
     downloaded again, and in CNN_DATA it is left alone and passed over. The arrays are yours: fresh on each call and
-    writable. Raises ValueError for another name.
+    writable.
 
     About the notice: it is shown on each call, since running a cell again would wipe out a notice shown only once.
     In a notebook it is one displayed block, elsewhere a block on stderr. A cell that loads data therefore must not
     carry the tag ``nbval-check-output``: what it shows depends, rightly, on the machine.
+
+    Raises:
+        ValueError: for another name.
     """
     _known(name)
     found = download.find(name)
@@ -166,7 +176,11 @@ def photo(name: str) -> np.ndarray:
     """Return a color photograph, float32 (H, W, 3) in [0, 1], red, green, blue; the array is yours to write into.
 
     ``PHOTOS`` names them: "china" (a temple) and "flower" ship with scikit-learn, "hopper" (Grace Hopper) with
-    matplotlib. Raises ValueError for another name, FileNotFoundError when the library came without its picture.
+    matplotlib.
+
+    Raises:
+        ValueError: for another name.
+        FileNotFoundError: when the library came without its picture.
     """
     if name not in PHOTOS:
         raise ValueError(f"There is no photograph {name!r}: choose one of {', '.join(PHOTOS)}.")

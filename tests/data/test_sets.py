@@ -431,6 +431,16 @@ def test_a_download_shows_a_bar_and_no_other_word(home, server, capfd):
     assert "Downloading" not in shown
 
 
+def test_what_a_killed_download_left_is_swept_up_later_but_a_running_one_is_not(home, server):
+    folder = home / "data" / "MNIST" / "raw"
+    for name, age in ((".partial-old", 7200), (".partial-running", 60)):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "half").write_bytes(b"half")
+        os.utime(folder / name, (time.time() - age,) * 2)
+    assert data.load("mnist").real
+    assert [path.name for path in folder.glob(".partial-*")] == [".partial-running"]
+
+
 def test_two_processes_that_download_at_once_both_get_whole_data(home, server):
     script = """
 import json, sys
