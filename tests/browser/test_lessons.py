@@ -11,6 +11,9 @@ from tools.notebooks import clean, execute
 
 pytestmark = pytest.mark.browser
 
+#: The stored picture of a tool: an output of its own, or inside the fold that answers a prediction.
+STORED = ".jp-RenderedImage img, .jp-RenderedHTMLCommon details img"
+
 TOY = """
 import ipywidgets as widgets
 from helpers.explorers.base import Explorer
@@ -84,11 +87,14 @@ def tool_cells(path):
 
 
 def see_stored_pictures(notebook, cells):
-    """Before anything runs, each of these cells shows its PNG."""
+    """Before anything runs, each of these cells shows its PNG; what answers a prediction shows it when it is opened."""
     assert notebook.complaints() == []
     for index in cells:
-        picture = notebook.cell(index).wait_for_selector(".jp-RenderedImage img", timeout=5000)
+        picture = notebook.cell(index).wait_for_selector(STORED, timeout=5000, state="attached")
         notebook.page.wait_for_function("e => e.complete", arg=picture)
+        if fold := notebook.cell(index).query_selector("details"):
+            assert not picture.is_visible(), f"cell {index} answers before it is asked"
+            fold.query_selector("summary").click()
         assert picture.is_visible()
         assert picture.evaluate("e => e.naturalWidth * e.naturalHeight") > 0
         notebook.picture(notebook.cell(index), f"tool-{index:02}-before")
@@ -125,7 +131,7 @@ def test_lesson(path, opened):
     assert len(tools) >= len(cells)
     for index in cells:
         assert notebook.cell(index).query_selector(".explorer img.explorer-picture"), f"cell {index} has no live tool"
-        assert not notebook.cell(index).query_selector(".jp-RenderedImage"), f"cell {index} still shows its PNG"
+        assert not notebook.cell(index).query_selector(STORED), f"cell {index} still shows its PNG"
     notebook.slices("page")
     wrong = []
     for number, tool in enumerate(tools):
@@ -142,6 +148,9 @@ def test_lesson(path, opened):
 
 # -- the base of all tools, in a notebook of its own -------------------------------------------------------------------
 
+#: What shares a notebook runs on one worker, which makes it once.
+with_the_toy = pytest.mark.xdist_group("toy")
+
 
 @pytest.fixture(scope="session")
 def toy(lab, tmp_path_factory):
@@ -154,6 +163,7 @@ def toy(lab, tmp_path_factory):
     return "toy.ipynb"
 
 
+@with_the_toy
 def test_a_tool_is_a_picture_before_the_notebook_runs_and_lives_after(toy, opened, lab):
     stored = (lab.folder / toy).read_text()
     assert "widget-view" not in stored
@@ -176,6 +186,7 @@ def test_a_tool_is_a_picture_before_the_notebook_runs_and_lives_after(toy, opene
     notebook.slices("light")
 
 
+@with_the_toy
 def test_a_notebook_saved_while_its_tools_live_opens_with_their_pictures(toy, opened, lab):
     """What a student saves today can be read tomorrow: the live view is not stored, and saving disturbs nothing."""
     (lab.folder / "saved.ipynb").write_bytes((lab.folder / toy).read_bytes())
@@ -189,6 +200,7 @@ def test_a_notebook_saved_while_its_tools_live_opens_with_their_pictures(toy, op
     see_stored_pictures(opened("saved.ipynb"), [2])
 
 
+@with_the_toy
 def test_a_value_that_cannot_be_drawn_is_explained_in_a_sentence(toy, opened):
     notebook = opened(toy)
     notebook.run_all()
@@ -232,6 +244,7 @@ box => {
 """
 
 
+@with_the_toy
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_every_word_of_tools_and_predictions_is_legible(toy, opened, dark):
     """Contrast of at least 4.5 between each word and its ground, in both themes, before and after a choice."""
@@ -248,6 +261,7 @@ def test_every_word_of_tools_and_predictions_is_legible(toy, opened, dark):
         assert [(ratio, words) for ratio, words in found if ratio < 4.5] == []
 
 
+@with_the_toy
 def test_moving_a_control_that_does_nothing_is_noticed(toy, opened):
     """The test of the tests: a control whose picture stays the same is reported unless the tool says why."""
     notebook = opened(toy)
