@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ def compare(
     only: Sequence[Mistake] = (),
     read: Callable[[Any], Any] = array,
     atol: float | None = 1e-4,
+    defaults: tuple[Any, ...] = (),
 ) -> None:
     """Run a student's function on all cases and compare; the right answer is tried first.
 
@@ -34,6 +36,7 @@ def compare(
             not.
         read: how one answer is read, such as :func:`judge.array`.
         atol: absolute tolerance; what comes in float16 gets more. None compares exactly, as counts have to be.
+        defaults: of the last arguments; a function that has defaults of its own is called once without them.
 
     Raises:
         Wrong: unless every answer is right.
@@ -53,6 +56,7 @@ def compare(
     wanted = [right(*case) for case in asked]
     fits = list(map(_agree, answers, wanted, slack))
     if all(fits):
+        _left_out(function, asked[0], right, read, slack[0], defaults)
         return
     for mistake, hint in mistakes:
         if _explains(mistake, asked, answers, slack):
@@ -62,6 +66,22 @@ def compare(
             raise Wrong(hint)
     first = fits.index(False)
     raise Wrong(otherwise(asked[first], answers[first], wanted[first]))
+
+
+def _left_out(
+    function: Any, case: tuple[Any, ...], right: Callable[..., Any], read: Any, atol: Any, defaults: tuple[Any, ...]
+) -> None:
+    """Call the function without its last arguments, if it has defaults for them."""
+    first = len(case) - len(defaults)
+    try:
+        last = [*inspect.signature(function).parameters.values()][first : len(case)]
+    except (TypeError, ValueError):  # some built-in functions have no signature
+        return
+    if not defaults or len(last) < len(defaults) or any(one.default is one.empty for one in last):
+        return
+    if not _agree(read(call(function, *case[:first])), right(*case[:first], *defaults), atol):
+        names = ", ".join(f"`{one.name}={value}`" for one, value in zip(last, defaults, strict=True))
+        raise Wrong(f"Right when all arguments are given, wrong when the last ones are left out: keep {names}.")
 
 
 def _agree(answer: Any, wanted: Any, atol: float | None) -> bool:

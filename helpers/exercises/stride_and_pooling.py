@@ -145,7 +145,7 @@ def output_size(answer: Any) -> str:
         (lambda n, k, s, p, d: p > 0, "Right without padding, wrong with it: there are p more pixels on each side."),
         (lambda n, k, s, p, d: d > 1, "Right without dilation, wrong with it: how many pixels does the window span?"),
     ]
-    compare(answer, cases, convolve.output_size, mistakes, otherwise, only, read=_whole, atol=None)
+    compare(answer, cases, convolve.output_size, mistakes, otherwise, only, _whole, None, defaults=(1, 0, 1))
     return "Your formula agrees with counting, on 66 windows: you can now read the shape of any convolutional network."
 
 
@@ -179,7 +179,7 @@ def same_padding(answer: Any) -> str:
         return f"With k={k}, d={d} and your padding of {answer}, 28 pixels become {max(size, 0)}."
 
     only = [(lambda k, d: d > 1, f"Right without dilation, wrong with it. {span}")]
-    compare(answer, cases, lambda k, d: d * (k - 1) // 2, mistakes, otherwise, only, read=_whole, atol=None)
+    compare(answer, cases, lambda k, d: d * (k - 1) // 2, mistakes, otherwise, only, _whole, None, defaults=(1,))
     return "For a 3×3 window it is 1: the padding you meet in nearly every modern network."
 
 

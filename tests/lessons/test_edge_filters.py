@@ -192,6 +192,7 @@ WRONG = {
         (lambda: (lambda i, w, s: slide(i / i.max(), w, s),), "numbers are not"),
         (lambda: (lambda i, w, s: slide(i, w, s).ravel(),), "Keep the grid"),
         (lambda: (lambda i, w, s: (i[: len(w), : len(w)] * w).sum(),), "has the shape"),
+        (lambda: (lambda i, w, s=2: slide(i, w, s),), "left out"),
         (lambda: (lambda i, w, s: slide(i, w, s)[0],), "has the shape"),
         (lambda: (lambda i, w, s: slide(np.pad(i, 1), w, s),), "has the shape"),
         (lambda: (lambda i, w, s: slide(i, w, s) * np.inf,), "infinity"),
