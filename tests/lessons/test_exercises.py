@@ -1,40 +1,63 @@
-"""Every exercise of every notebook: its solution is right, its stub is not attempted, its mistakes get their hints.
+"""Every exercise of every notebook: right answers are right however they are written, wrong ones get their hint.
 
-The solution is taken out of the notebook's folded block and run in place of the stub, after the cells above it. The
-wrong answers stand in ``WRONG`` of ``tests/lessons/test_NAME.py``: key → [(function that returns the answers, words of the
-hint)].
+``tests/lessons/test_NAME.py`` holds the answers, by key: ``RIGHT`` → [function that returns the answers], at least
+three written differently; ``WRONG`` → [(function that returns the answers, words of the hint)], at least eight. The
+notebook's own solution and stub come from its cells. All run ``EXERCISE_RUNS`` times with fresh random numbers (3; at
+night 200): a verdict that depends on them is a defect. A failure names its seed; ``EXERCISE_SEED`` starts from there.
+
+Function exercises are also given what no lesson has to think of: their solution without a return, with NaN, stopped by
+an error, and one that wipes out its arguments.
 """
 
+import functools
 import importlib
+import inspect
+import linecache
 import os
+import secrets
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
-from helpers.exercises import core
+from helpers.exercises import core, judge
 from tools import lessons
 
 LESSONS = [path for path in lessons.notebooks() if lessons.exercises(path)]
 EXERCISES = [(path, exercise) for path in LESSONS for exercise in lessons.exercises(path)]
 NAMES = [exercise.key for _, exercise in EXERCISES]
+RUNS = int(os.environ.get("EXERCISE_RUNS", "3"))
+each_exercise = pytest.mark.parametrize(("path", "exercise"), EXERCISES, ids=NAMES)
 
 
-def wrong_answers(name):
-    """The plausible mistakes of a lesson's test file."""
-    return importlib.import_module(f"tests.lessons.test_{name}").WRONG
+def table(path, name, exercise):
+    """The right or the wrong answers to an exercise."""
+    return getattr(importlib.import_module(f"tests.lessons.test_{lessons.name_of(path)}"), name, {}).get(
+        exercise.key, []
+    )
+
+
+@pytest.fixture
+def seeds(monkeypatch):
+    """The seeds of the runs; while one is the present one, the engine uses it."""
+    first = int(os.environ.get("EXERCISE_SEED") or secrets.randbits(31))
+
+    def runs():
+        for seed in range(first, first + RUNS):
+            monkeypatch.setattr(judge.secrets, "randbits", lambda _, seed=seed: seed)
+            yield seed
+
+    return runs
 
 
 class Recorder:
-    """Stands in for ``check`` in the executed cells, so that the verdict can be read."""
-
-    def __init__(self):
-        self.verdicts = {}
+    """Stands in for ``check`` in the executed cells, so that answers and verdict can be read."""
 
     def __call__(self, key, *answers):
         """Judge as in the notebook and remember."""
-        verdict = core.check(key, *answers)
-        self.verdicts[key] = verdict
-        return verdict
+        self.answers, self.verdict = answers, core.check(key, *answers)
+        return self.verdict
 
 
 @pytest.fixture(scope="module")
@@ -59,39 +82,131 @@ def namespaces():
 
 
 def run(names, source, exercise):
-    """Run an answer and the check, as the student's cell does."""
-    recorder = Recorder()
-    names["check"] = recorder
-    exec(compile(source + "\n" + exercise.check_source, exercise.key, "exec"), names)
-    return recorder.verdicts[exercise.key]
+    """Run an answer and the check, as the student's cell does; source lines can be quoted as a cell's can."""
+    recorder = names["check"] = Recorder()
+    cell = source + "\n" + exercise.check_source
+    linecache.cache[exercise.key] = (len(cell), None, cell.splitlines(True), exercise.key)
+    exec(compile(cell, exercise.key, "exec"), names)
+    return recorder
 
 
-@pytest.mark.parametrize(("path", "exercise"), EXERCISES, ids=NAMES)
-def test_solution_is_right_and_stub_is_not_attempted(path, exercise, namespaces):
-    stub = run(namespaces(path, exercise), exercise.stub_source, exercise)
-    assert stub.status == "not attempted yet", stub
-    solution = run(namespaces(path, exercise), exercise.solution_source, exercise)
-    assert solution.status == "right", solution
+@each_exercise
+def test_solution_is_right_and_stub_is_not_attempted(path, exercise, namespaces, seeds):
+    for seed in seeds():
+        stub = run(namespaces(path, exercise), exercise.stub_source, exercise).verdict
+        assert stub.status == "not attempted yet", (seed, stub)
+        solution = run(namespaces(path, exercise), exercise.solution_source, exercise).verdict
+        assert solution.status == "right", (seed, solution)
 
 
-@pytest.mark.parametrize(("path", "exercise"), EXERCISES, ids=NAMES)
-def test_three_plausible_mistakes_get_their_hint(path, exercise):
-    mistakes = wrong_answers(lessons.name_of(path))[exercise.key]
-    assert len(mistakes) >= 3
-    hints = set()
-    for answers, words in mistakes:
-        verdict = core.check(exercise.key, *answers())
-        assert verdict.status == "wrong", (words, verdict)
-        assert words in verdict.message, verdict
-        hints.add(verdict.message)
+@each_exercise
+def test_right_answers_are_right_however_they_are_written(path, exercise, seeds):
+    answers = table(path, "RIGHT", exercise)
+    failed = []
+    for number, answer in enumerate(answers):
+        for seed in seeds():
+            verdict = core.check(exercise.key, *answer())
+            if verdict.status != "right":
+                failed.append(f"answer {number}, seed {seed}: {verdict}")
+                break
+    assert not failed, "\n".join(failed)
+    assert len(answers) >= 3, f"{len(answers)} of 3 right answers to {exercise.key}"
+
+
+@each_exercise
+def test_plausible_mistakes_get_their_hint(path, exercise, seeds):
+    mistakes = table(path, "WRONG", exercise)
+    failed, hints = [], set()
+    for number, (answer, words) in enumerate(mistakes):
+        for seed in seeds():
+            verdict = core.check(exercise.key, *answer())
+            hints.add(verdict.message)
+            if verdict.status != "wrong" or words not in verdict.message:
+                failed.append(f"mistake {number}, seed {seed}: wanted {words!r}, got: {verdict}")
+                break
+    assert not failed, "\n".join(failed)
     assert len(hints) > 1, "every mistake gets the same hint"
+    assert len(mistakes) >= 8, f"{len(mistakes)} of 8 wrong answers to {exercise.key}"
 
 
-@pytest.mark.parametrize("path", LESSONS, ids=lessons.name_of)
-def test_the_lesson_asks_what_its_file_holds(path):
-    lesson = core.lesson(lessons.name_of(path))
-    assert {exercise.key for exercise in lessons.exercises(path)} == set(lesson.checks)
-    assert set(lessons.predictions(path)) == set(lesson.questions)
+# What no lesson has to think of --------------------------------------------------------------------------------------
+
+
+def without_return(function, arguments):
+    """Calculate, and keep it to oneself."""
+    function(*arguments)
+
+
+def spoiled(value):
+    """The same form, all NaN."""
+    if isinstance(value, list | tuple):
+        return type(value)(spoiled(part) for part in value)
+    if isinstance(value, dict):
+        return {key: spoiled(part) for key, part in value.items()}
+    if isinstance(value, torch.Tensor):
+        return torch.full_like(value, torch.nan, dtype=torch.float32)
+    return np.full(value.shape, np.nan) if isinstance(value, np.ndarray) else float("nan")
+
+
+def gives_nan(function, arguments):
+    """Divide 0 by 0 at the end."""
+    return spoiled(function(*arguments))
+
+
+def stops(function, arguments):
+    """Stop in a line that can be quoted."""
+    raise RuntimeError("stopped on purpose")
+
+
+def wipes(function, arguments):
+    """Return the right thing and set everything given to zero."""
+    answer = function(*arguments)
+    for argument in arguments:
+        if isinstance(argument, np.ndarray) and argument.size:
+            wiped.append(argument.any())
+            argument[...] = 0
+        elif isinstance(argument, torch.Tensor) and argument.numel():
+            wiped.append(bool(argument.any()))
+            argument.data.zero_()
+    return answer
+
+
+wiped: list[bool] = []
+SWEEP = {
+    without_return: "Your function returns nothing: is there a `return`?",
+    gives_nan: "",
+    stops: '`raise RuntimeError("stopped on purpose")`: RuntimeError: stopped on purpose',
+    wipes: "Your function changed its ",
+}
+
+
+def variant(function, what):
+    """A student's function with something wrong in it, known by its old name and parameters."""
+
+    @functools.wraps(function)
+    def changed(*arguments):
+        return what(function, arguments)
+
+    return changed
+
+
+@each_exercise
+def test_no_return_nan_an_error_and_wiped_arguments_are_noticed_everywhere(path, exercise, namespaces, seeds):
+    for seed in seeds():
+        right = run(namespaces(path, exercise), exercise.solution_source, exercise)
+        for place, function in enumerate(right.answers):
+            if not inspect.isfunction(function):
+                continue
+            for what, words in SWEEP.items():
+                wiped.clear()
+                answers = list(right.answers)
+                answers[place] = variant(function, what)
+                verdict = core.check(exercise.key, *answers)
+                if what is wipes and not any(wiped):
+                    continue  # it is given no array
+                said = f"{what.__name__}, seed {seed}: {verdict}"
+                assert verdict.status == "wrong", said
+                assert words in verdict.message, said
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lessons.name_of)
