@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
 import torch
 
-from helpers.exercises.core import Lesson, Option, Wrong, call
+from helpers.exercises.core import Lesson, Option
+from helpers.exercises.judge import Wrong, array, call, expect, same, trials
 from helpers.network.hooks import hooked
 
 LESSON = Lesson("activations")
@@ -119,134 +121,214 @@ LESSON.ask(
 
 
 @LESSON.check("best-patch")
-def _best_patch(best_patch: Any) -> str:
-    rng = np.random.default_rng()
-    for kernel in [rng.normal(size=(3, 3)), rng.normal(size=(5, 5)), -rng.random((3, 3))]:
-        patch = _array(call(best_patch, torch.as_tensor(kernel, dtype=torch.float32)), "best_patch")
-        if patch.shape != kernel.shape:
-            raise Wrong(f"The patch has the shape {patch.shape}; it lies under the filter, so it needs {kernel.shape}.")
-        if patch.min() < 0 or patch.max() > 1:
-            raise Wrong(
-                f"Your patch runs from {patch.min():.2f} to {patch.max():.2f}: pixels go from 0 to 1. "
-                "Copying the filter is not allowed to help: there is no ink below black."
-            )
-        best = np.maximum(kernel, 0).sum()
-        reached = (patch * kernel).sum()
-        if np.allclose(patch, kernel <= 0):
-            raise Wrong("This patch is as bad as can be: white belongs under the positive weights.")
-        if reached < best - 1e-3:
-            raise Wrong(
-                f"Your patch scores {reached:.2f}, another one {best:.2f}. Decide for every pixel alone: "
-                "which value between 0 and 1 makes weight × pixel largest?"
-            )
+def best_patch(function: Any) -> str:
+    """A function of a filter that returns the patch with the highest response."""
+    for rng in trials():
+        rows, columns = int(rng.integers(2, 6)), int(rng.integers(2, 6))
+        mixed = rng.normal(size=(rows, columns))
+        mixed.flat[:2] = rng.permutation([0.01, -0.01])  # a little above or below zero is above or below zero
+        mixed.flat[2] = 0.0  # this pixel may have any value
+        for kernel in (mixed, -rng.random((3, 3)) - 0.01, rng.random((5, 5)) + 0.01):
+            weights = torch.from_numpy(kernel).float()
+            _compare_patch(array(call(function, weights), what="a patch"), kernel)
     return "White where the weight is positive, black elsewhere: the filter's best patch is the filter's own shape."
 
 
+def _compare_patch(patch: np.ndarray, kernel: np.ndarray) -> None:
+    if patch.shape != kernel.shape:
+        raise Wrong(f"The patch has the shape {patch.shape}; it lies under the filter, so it needs {kernel.shape}.")
+    if patch.min() < 0 or patch.max() > 1:
+        raise Wrong(
+            f"Your patch runs from {patch.min():.2f} to {patch.max():.2f}: pixels go from 0 to 1. "
+            "Copying the filter is not allowed to help: there is no ink below black."
+        )
+    counts = kernel != 0
+    best = kernel > 0
+    if same(patch[counts], best[counts], atol=1e-4):
+        return
+    if same(patch[counts], ~best[counts]):
+        raise Wrong("This patch is as bad as can be: white belongs under the positive weights.")
+    row, column = np.unravel_index((abs(patch - best) * counts).argmax(), kernel.shape)
+    raise Wrong(
+        f"Your patch scores {(patch * kernel).sum():.2f}, another one {kernel[best].sum():.2f}. Decide for every pixel "
+        f"alone: under a weight of {kernel[row, column]:.2f} yours is {patch[row, column]:.2f}. Which value between 0 "
+        "and 1 makes weight × pixel largest?"
+    )
+
+
 @LESSON.check("dead")
-def _dead(dead_channels: Any) -> str:
-    generator = torch.Generator().manual_seed(torch.seed() % 2**31)
-    maps = torch.rand(6, 12, 5, 5, generator=generator)
-    maps *= torch.rand(6, 12, 5, 5, generator=generator) > 0.5  # zeros everywhere, as after a ReLU
-    order = torch.randperm(12, generator=generator)
-    dead, sleepy, faint = sorted(order[:2].tolist()), order[2:5].tolist(), int(order[5])
-    maps[:, dead] = 0
-    maps[:4, sleepy] = 0  # silent for four of the six images
-    maps[:, faint] = 0
-    maps[5, faint, 4, 4] = 1e-4  # one unit, once, faintly
-    answer = call(dead_channels, maps.clone())
-    numbers = _array(list(answer) if isinstance(answer, set) else answer, "dead_channels")
-    if numbers.dtype.kind == "b":
+def dead(function: Any) -> str:
+    """A function of maps (images, channels, rows, columns) that returns the numbers of the dead channels."""
+    for rng, deaths in zip(trials(4), (2, 3, 1, 0), strict=True):
+        maps, numbers = _maps(rng, deaths)
+        _compare_dead(call(function, torch.from_numpy(maps)), maps, numbers)
+    return "A filter is dead only if no unit answers to any image. Silence on one image is an opinion, not a death."
+
+
+def _maps(rng: np.random.Generator, deaths: int) -> tuple[np.ndarray, list[int]]:
+    """Maps after a ReLU, float32, in which each image, and each corner, alone saves a channel from being dead."""
+    images, side = int(rng.integers(4, 7)), int(rng.integers(4, 7))
+    channels = deaths + images + 4 + int(rng.integers(4, 7))
+    maps = rng.random((images, channels, side, side + 1)) * (rng.random((images, channels, side, side + 1)) > 0.5)
+    order = rng.permutation(channels)
+    silent, once, corners = np.split(order[: deaths + images + 4], [deaths, deaths + images])
+    maps[:, silent] = 0
+    for image, channel in enumerate(once):  # loud, to one image only
+        answer = maps[image, channel].copy()
+        answer[0, 0] = 0.5
+        maps[:, channel] = 0
+        maps[image, channel] = answer
+    for (row, column), channel in zip(((0, 0), (0, -1), (-1, 0), (-1, -1)), corners, strict=True):  # one unit, once
+        maps[:, channel] = 0
+        maps[rng.integers(images), channel, row, column] = 1e-6
+    return maps.astype(np.float32), sorted(int(c) for c in silent)
+
+
+def _compare_dead(answer: Any, maps: np.ndarray, numbers: list[int]) -> None:
+    channels = maps.shape[1]
+    if _is_mask(answer):
         raise Wrong("Return the numbers of the dead channels, not a mask of True and False: `nonzero()` finds them.")
-    if numbers.ndim == 0:
-        raise Wrong("Return which channels are dead, as a list of their numbers, not how many.")
-    found = sorted(int(i) for i in numbers.ravel())
-    extra = set(found) - set(dead)
-    if found == dead:
-        return "A filter is dead only if no unit answers to any image. Silence on one image is an opinion, not a death."
-    if found == [c for c in range(12) if c not in dead]:
-        raise Wrong("These are the living: return the numbers of the others.")
-    if len(found) == 12:
-        raise Wrong("Nearly every channel has a zero somewhere after a ReLU. Dead means zero at every place.")
-    if extra & set(sleepy):
-        raise Wrong("You list channels that are silent on some images only. Look over ALL images before you judge.")
-    if faint in extra:
-        raise Wrong("One channel answered once, faintly, in a corner. Faint is not dead: compare with exactly zero.")
-    raise Wrong(f"Of 12 channels {dead} are dead; you return {found}. Mind the axes: (image, channel, row, column).")
+    if isinstance(answer, int | float | np.number) or getattr(answer, "ndim", 1) == 0:
+        if [float(array(answer))] != numbers:  # a single dead channel, squeezed
+            raise Wrong("Return which channels are dead, as a list of their numbers, not how many.")
+        return
+    listed = _channels(answer, "the numbers of the dead channels")
+    if listed == numbers:
+        return
+    found = sorted(set(listed))
+    if found == numbers:
+        raise Wrong("The right channels, but some of them several times: each dead channel once.")
+    peak = maps.max((2, 3))  # (images, channels)
+    others = {
+        "These are the living: return the numbers of the others.": peak.max(0) > 0,
+        "You look at the first image only. Look over ALL images before you judge.": peak[0] == 0,
+        "You look at the last image only, or each image overwrites what the one before it said. Look over ALL images "
+        "before you judge.": peak[-1] == 0,
+        "You list channels that are silent on some images only. Look over ALL images before you judge.": (
+            peak.min(0) == 0
+        ),
+        "Nearly every channel has a zero somewhere after a ReLU. Dead means zero at every place.": (
+            maps.min((0, 2, 3)) == 0
+        ),
+    }
+    for hint, mask in others.items():
+        if found == np.flatnonzero(mask).tolist() and found != numbers:
+            raise Wrong(hint)
+    missed, extra = set(numbers) - set(found), set(found) - set(numbers)
+    faint = set(np.flatnonzero((peak.max(0) > 0) & (peak.max(0) < 1e-3)).tolist())
+    if not missed and extra == faint:
+        raise Wrong(
+            "You list channels that answered once, faintly, in a corner. Faint is not dead: compare with exactly zero."
+        )
+    if not missed and max(extra) < channels and min(extra) >= 0:
+        channel = max(extra, key=lambda c: peak[:, c].max())
+        places = int((maps[:, channel] > 0).sum())
+        raise Wrong(
+            f"Channel {channel} is not dead: it answers at {places} place{'s' * (places != 1)}. Dead means zero at "
+            "every place, for ALL images."
+        )
+    raise Wrong(
+        f"Of {channels} channels {numbers or 'none'} are dead; you return {found}. Mind the axes: (image, channel, "
+        "row, column)."
+    )
+
+
+def _is_mask(answer: Any) -> bool:
+    parts = list(answer) if isinstance(answer, list | tuple) else []
+    return "bool" in str(getattr(answer, "dtype", "")) or any(isinstance(part, bool | np.bool_) for part in parts)
+
+
+def _channels(answer: Any, what: str) -> list[int]:
+    """The channels that an answer names, sorted: a list, a set, an array, a tensor, as `nonzero` gives them too."""
+    if isinstance(answer, set | frozenset | range | dict):
+        answer = list(answer)
+    values = array(answer, what=what)
+    if (values != np.round(values)).any():
+        raise Wrong("Channels have whole numbers.")
+    return sorted(int(value) for value in values.ravel())
 
 
 @LESSON.check("window")
-def _window(patch_of: Any) -> str:
-    image = torch.rand(28, 28)
-    for row, column in [(0, 0), (10, 10), (3, 7), (9, 2)]:
-        patch = _array(call(patch_of, image.clone(), row, column), "patch_of")
-        patch = patch[0] if patch.ndim == 3 and len(patch) == 1 else patch
-        top, left = 2 * row, 2 * column
-        right = image[top : top + 8, left : left + 8].numpy()
-        if _same(patch, right):
-            continue
-        if patch.shape == (3, 3):
-            raise Wrong("3×3 is what the unit sees of the pooled maps. Each of those pixels has seen a window itself.")
-        if patch.shape != right.shape:
-            shape = "×".join(map(str, patch.shape)) or "1"
-            raise Wrong(
-                f"Your patch has {shape} pixels, it should have 8×8. Go down from the unit: 3 pixels after the "
-                "pooling, 6 before it, and a 3×3 filter adds one pixel on either side."
-            )
-        if _same(patch, right.T):
-            raise Wrong("Your patch is transposed: rows come first, then columns.")
-        if _same(patch, image[left : left + 8, top : top + 8].numpy()):
-            raise Wrong("You swapped row and column: the first index of an image runs downward.")
-        if _same(patch, image[row : row + 8, column : column + 8].numpy()):
-            raise Wrong("Neighboring units start two pixels apart in the image, because the pooling halves the map.")
-        raise Wrong(f"The size is right, the place is not: unit ({row}, {column}) starts at pixel ({top}, {left}).")
+def window(function: Any) -> str:
+    """A function of an image, a row and a column that returns the pixels which a second-layer unit sees."""
+    for rng in trials():
+        image = torch.rand(28, 28)
+        corner = int(rng.choice([0, 10]))
+        inside = rng.permutation(np.arange(1, 10))[:4].tolist()
+        for row, column in (inside[:2], inside[2:], (corner, inside[0]), (inside[1], corner), (10, 10), (0, 0)):
+            answer = call(function, image, row, column)
+            patch = array(answer, what="the pixels that the unit sees")
+            patch = patch[0] if patch.ndim == 3 and len(patch) == 1 else patch
+            _compare_window(patch, image.numpy(), row, column)
     return "Eight pixels wide, two pixels apart: that is why a second-layer channel knows pieces and not digits."
 
 
+def _compare_window(patch: np.ndarray, image: np.ndarray, row: int, column: int) -> None:
+    top, left = 2 * row, 2 * column
+    wanted = image[top : top + 8, left : left + 8]
+    if same(patch, wanted):
+        return
+    if patch.shape == (3, 3):
+        raise Wrong("3×3 is what the unit sees of the pooled maps. Each of those pixels has seen a window itself.")
+    if patch.shape != (8, 8):
+        shape = "×".join(map(str, patch.shape)) or "1"
+        raise Wrong(
+            f"For unit ({row}, {column}) your patch has the size {shape}, it should have 8×8. Go down from the unit: 3 "
+            "pixels after the pooling, 6 before it, and a 3×3 filter adds one pixel on either side."
+        )
+    expect(
+        patch,
+        wanted,
+        [
+            (wanted.T, "Your patch is transposed: rows come first, then columns."),
+            (image[left : left + 8, top : top + 8], "You swapped row and column: the first index of an image runs "
+             "downward."),
+            (image[left : left + 8, top : top + 8].T, "You swapped row and column, and the patch is transposed."),
+            (image[row : row + 8, column : column + 8], "Neighboring units start two pixels apart in the image, "
+             "because the pooling halves the map."),
+        ],
+        f"The size is right, the pixels are not those: unit ({row}, {column}) sees rows {top} to {top + 7} and columns "
+        f"{left} to {left + 7}, as they are.",
+    )  # fmt: skip
+
+
 @LESSON.check("blind")
-def _blind(network: Any, image: Any, silenced: Any) -> str:
-    channels = sorted({int(c) for c in _array(silenced, "the list").ravel()})
+def blind(network: Any, image: Any, silenced: Any) -> str:
+    """The network, the image and the channels to silence."""
+    if _is_mask(silenced):
+        raise Wrong("Give the numbers of the channels, not a mask of True and False.")
+    listed = _channels(silenced, "a list of channels")
+    channels = sorted(set(listed))
     if not channels or channels[0] < 0 or channels[-1] > 63:
         raise Wrong("Give the numbers of channels of the second convolution, from 0 to 63.")
-    if np.asarray(silenced).dtype == bool:
-        raise Wrong("Give the numbers of the channels, not a mask of True and False.")
 
     def silence(_module: Any, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
         output = output.clone()
         output[:, channels] = 0
         return output
 
+    if not isinstance(network, torch.nn.Module) or not isinstance(image, torch.Tensor):
+        raise Wrong("Leave the line with `check` as it is: it hands over the network, the image and your list.")
+    network = copy.deepcopy(network).eval()  # a dropout would make the answer a matter of luck
     with torch.no_grad():
         before = network(image)[0]
         with hooked([(network.features.relu2, silence)]):
             after = network(image)[0]
     first, now = int(before.argmax()), int(after.argmax())
-    lost = f"the logit of {first} fell from {before[first]:.1f} to {after[first]:.1f}"
+    lost = f"the logit of {first} changes from {before[first]:.1f} to {after[first]:.1f}"
+    many = f"{len(channels)} channel{'s' * (len(channels) != 1)}"
     if first == now:
+        more = "" if len(channels) >= BUDGET else ", and silence more of them"
         raise Wrong(
-            f"It still says {first}: with {len(channels)} channels silenced {lost}. Rank the channels by what their "
-            "silence costs the score, not by how loud they are, and silence more of them."
+            f"It still says {first}: with {many} silenced {lost}. Rank the channels by what their silence costs the "
+            f"score, not by how loud they are{more}."
         )
     if len(channels) > BUDGET:
         raise Wrong(
-            f"It says {now} now, but {len(channels)} channels are more than {BUDGET}. "
+            f"It says {now} now, but {many} are more than {BUDGET}. "
             "Loud channels are not always the important ones: rank by the drop of the score."
         )
     return (
-        f"With {len(channels)} of 64 channels silenced it says {now}: {lost}. "
-        "No channel alone is the 6; it takes a crowd to lose it."
+        f"With {many} of 64 silenced it says {now}: {lost}. No channel alone is the {first}; it takes a crowd to lose "
+        "it."
     )
-
-
-def _same(patch: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two patches hold the same pixels."""
-    return patch.shape == other.shape and np.allclose(patch, other)
-
-
-def _array(answer: Any, name: str) -> np.ndarray:
-    """The answer as numbers, or a hint that it is none."""
-    if hasattr(answer, "detach"):
-        answer = answer.detach().cpu()
-    array = np.asarray(answer)
-    if array.dtype.kind not in "fiub":
-        raise Wrong(f"{name} should hold numbers; yours holds {type(answer).__name__}.")
-    return array

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from helpers.exercises.core import Lesson, Option, Wrong, call
+from helpers.exercises.core import Lesson, Option
+from helpers.exercises.judge import Wrong, call, expect, kind, same, tensor, trials, whole
 
 LESSON = Lesson("overfitting")
 
@@ -70,168 +74,385 @@ LESSON.ask(
 )  # fmt: skip
 
 
-def _integer(value: Any, what: str) -> int:
-    try:
-        if float(value) != int(value):
-            raise Wrong(f"{what} is a whole number; got {value}.")
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        raise Wrong(f"{what} is a whole number; got {type(value).__name__}.") from None
-
-
 @LESSON.check("most-confused")
-def _(most_confused: Any) -> str:
-    chance = np.random.default_rng()
-    for size in (10, 4, 7):
-        matrix = chance.integers(0, 30, (size, size))
-        np.fill_diagonal(matrix, 900)
-        # The largest single cell and the largest pair are different ones, and the pair cannot be told by one cell.
-        a, b, c, d = chance.permutation(size)[:4]
-        matrix[a, b], matrix[b, a] = 90, 80
-        matrix[c, d], matrix[d, c] = 120, 0
-        answer = call(most_confused, matrix.copy())
-        try:
-            first, second = answer
-        except (TypeError, ValueError):
-            raise Wrong("Return the two class numbers, `return first, second`.") from None
-        pair = {_integer(first, "A class"), _integer(second, "A class")}
-        if len(pair) == 1:
+def most_confused(function: Any) -> str:
+    """A function of a confusion matrix that returns two class numbers."""
+    matrices = [_confusions(rng, upper) for rng, upper in zip(trials(4), (True, False, True, False), strict=True)]
+    pairs = [_two_classes(call(function, matrix), len(matrix)) for matrix in matrices]
+    wrong = [(m, pair) for m, pair in zip(matrices, pairs, strict=True) if pair != _place(_pairs(m))]
+    if wrong:
+        if any(len(pair) == 1 for pair in pairs):
             raise Wrong("A class and itself is the diagonal: those are the right answers. Set the diagonal to zero.")
-        if pair == {int(c), int(d)}:
-            raise Wrong(
-                "That is the largest single cell. Coats taken for shirts and shirts taken for coats are one confusion: "
-                "add the matrix and its transpose."
-            )
-        if pair != {int(a), int(b)}:
-            raise Wrong("Another pair is confused more often, both directions counted together.")
+        for other, hint in _OTHER_PAIRS:  # a hint is true only if it explains every answer
+            if pairs == [other(matrix) for matrix in matrices]:
+                raise Wrong(hint)
+        matrix, pair = wrong[0]
+        both, (one, two), (first, second) = _pairs(matrix), sorted(pair), sorted(_place(_pairs(matrix)))
+        raise Wrong(
+            f"In a test matrix {one} and {two} are taken for each other {both[one, two]} times, {first} and {second} "
+            f"{both[first, second]} times, both directions added."
+        )
     return "Both directions count: the matrix plus its transpose, without the diagonal, and its largest cell."
 
 
+def _pairs(matrix: np.ndarray) -> np.ndarray:
+    """Both directions together, without the diagonal."""
+    both = matrix + matrix.T
+    np.fill_diagonal(both, 0)
+    return both
+
+
+def _errors(matrix: np.ndarray) -> np.ndarray:
+    """The matrix without its diagonal."""
+    return matrix - np.diag(np.diag(matrix))
+
+
+def _place(table: np.ndarray) -> set[int]:
+    """Row and column of the largest entry."""
+    return {int(i) for i in np.unravel_index(table.argmax(), table.shape)}
+
+
+_OTHER_PAIRS: tuple[tuple[Callable[[np.ndarray], set[int]], str], ...] = (
+    (lambda m: _place(_errors(m)), "That is the largest single cell. Coats taken for shirts and shirts taken for coats "
+     "are one confusion: add the matrix and its transpose."),
+    (lambda m: _place(_errors(m) * m.T), "That is the pair with the largest product: both directions are to be added, "
+     "`matrix + matrix.T`."),
+    (lambda m: _place(np.minimum(_errors(m), m.T)), "You take the smaller of the two directions: they are to be added, "
+     "`matrix + matrix.T`."),
+    (lambda m: _place(np.triu(m, 1)), "You look at the cells above the diagonal only: add those below it, "
+     "`matrix + matrix.T`."),
+    (lambda m: _place(np.tril(m, -1)), "You look at the cells below the diagonal only: add those above it, "
+     "`matrix + matrix.T`."),
+    (lambda m: _place(abs(m - m.T)), "That is the pair whose two directions differ most: add them, do not subtract."),
+    (lambda m: set(_errors(m).sum(1).argsort()[-2:].tolist()), "These are the two classes with most mistakes, which "
+     "need not be taken for each other: look for one cell of the matrix plus its transpose."),
+    (lambda m: set(_errors(m).sum(0).argsort()[-2:].tolist()), "These are the two answers that are wrong most often, "
+     "which need not be taken for each other: look for one cell of the matrix plus its transpose."),
+    (lambda m: set(_pairs(m).sum(0).argsort()[-2:].tolist()), "These are the two classes that take part in most "
+     "mistakes, which need not be taken for each other: look for one cell of the matrix plus its transpose."),
+    (lambda m: _place(_pairs(m / m.sum(1, keepdims=True))), "That is the pair with the largest shares of its rows: "
+     "count the images, do not divide."),
+    (lambda m: _place(-_pairs(m) - np.diag([10**6] * len(m))), "That is the pair that is confused least."),
+)  # fmt: skip
+
+
+def _confusions(rng: np.random.Generator, upper: bool) -> np.ndarray:
+    """A confusion matrix in which every other reading of "most often" names another pair.
+
+    Args:
+        rng: the generator.
+        upper: whether the right pair has its larger cell above the diagonal, and the largest cell too.
+    """
+    while True:
+        size = int(rng.integers(7, 12))
+        matrix = rng.integers(0, 12, (size, size))
+        np.fill_diagonal(matrix, rng.integers(150, 900, size))
+        a, b, c, d, e, f, g, h, i, j = np.concatenate([rng.permutation(size), rng.permutation(size)])[:10]
+        a, b = (a, b) if (a < b) == upper else (b, a)
+        c, d = (c, d) if (c < d) == upper else (d, c)
+        matrix[a, b], matrix[b, a] = 82, 43  # together 125, and most often
+        matrix[c, d], matrix[d, c] = 100, 12  # the largest single cell
+        matrix[e, f], matrix[f, e] = 70, 54  # the largest product
+        matrix[g, h], matrix[h, g] = 95, 0  # the largest difference
+        matrix[i, j], matrix[j, i] = 60, 60  # the largest of the smaller directions
+        right = _place(_pairs(matrix))
+        top = np.sort(_pairs(matrix).ravel())
+        if right == {int(a), int(b)} and top[-3] < top[-1] and all(o(matrix) != right for o, _ in _OTHER_PAIRS):
+            return matrix
+
+
+def _two_classes(answer: Any, size: int) -> set[int]:
+    """The two class numbers of an answer, in any order."""
+    if isinstance(answer, set | frozenset):
+        answer = sorted(answer)
+    if getattr(answer, "ndim", 1) != 1 or not hasattr(answer, "__len__") or len(answer) != 2 or isinstance(answer, str):
+        raise Wrong(f"Return the two class numbers, `return first, second`; yours is {kind(answer)}.")
+    pair = {whole(part, "the number of a class, a whole number") for part in answer}
+    if not pair <= set(range(size)):
+        raise Wrong(f"The classes are numbered from 0 to {size - 1}; you return {tuple(answer)}.")
+    return pair
+
+
 @LESSON.check("dropout")
-def _(dropout: Any) -> str:
-    hidden = torch.rand(40, 500, dtype=torch.float64) + 0.5
-    for p in (0.2, 0.5):
-        before = hidden.clone()
-        left = torch.as_tensor(call(dropout, hidden, p, True))
-        if not torch.equal(hidden, before):
-            raise Wrong("You wrote into the activations you were given: make a new tensor, `hidden * mask`.")
-        if left.shape != hidden.shape:
-            raise Wrong(f"Dropout keeps the shape: {tuple(hidden.shape)} comes in, {tuple(left.shape)} goes out.")
-        share = float((left == 0).double().mean())
-        if share == 0:
-            raise Wrong(
-                "No unit is off. Each one draws its own number: `torch.rand(hidden.shape) >= p` says who stays."
-            )
-        if p == 0.2 and abs(share - 0.8) < 0.03:
-            raise Wrong(f"p is the probability of being off. With p = 0.2 yours are off {share:.0%} of the time.")
-        if ((left == 0).all(1) | (left != 0).all(1)).all():
-            raise Wrong("Whole images are on or off together. Every unit of every image draws its own number.")
-        if ((left == 0).all(0) | (left != 0).all(0)).all():
-            raise Wrong("The same units are off for every image. Draw a mask of the shape of `hidden`.")
-        if abs(share - p) > 0.03:
-            raise Wrong(
-                f"With p = {p} about {p:.0%} of the units should be off; yours are off {share:.0%} of the time."
-            )
-        kept = left[left != 0] / hidden[left != 0]
-        if torch.allclose(kept, torch.ones_like(kept)):
-            raise Wrong("The survivors are as they were: scale them by 1 / (1 − p), or the test sees larger sums.")
-        if torch.allclose(kept, torch.full_like(kept, 1 / p)) and p != 0.5:
-            raise Wrong("You divide by p. The share that stays is 1 − p, so divide by that.")
-        if torch.allclose(kept, torch.full_like(kept, 1 - p)):
-            raise Wrong("You multiply the survivors by 1 − p, which weakens them twice over. Divide by it.")
-        if not torch.allclose(kept, torch.full_like(kept, 1 / (1 - p))):
-            raise Wrong(f"With p = {p} the survivors should be multiplied by {1 / (1 - p):.2f}.")
-        if torch.equal(left, torch.as_tensor(call(dropout, hidden, p, True))):
+def dropout(function: Any) -> str:
+    """A function of activations, a probability and whether this is training."""
+    exact = []
+    for rng, p in zip(trials(4), (0.2, 0.5, 0.7, 0.9), strict=True):
+        rows, units = int(rng.integers(60, 80)), int(rng.integers(300, 400))
+        hidden = torch.from_numpy(rng.uniform(0.5, 1.5, (rows, units)) * rng.choice([-1, 1], (rows, units))).float()
+        passes = [tensor(call(function, hidden, p, True), tuple(hidden.shape)) for _ in range(3)]
+        for left in passes:
+            _law(left, hidden.double(), p)
+        off = [left == 0 for left in passes]
+        if torch.equal(off[0], off[1]) or torch.equal(off[1], off[2]):
             raise Wrong("Two passes turned off the very same units: draw a new mask each time, without a fixed seed.")
-        if not torch.equal(torch.as_tensor(call(dropout, hidden, p, False)), hidden):
-            raise Wrong("With training=False nothing is off and nothing is scaled: return the activations as they are.")
+        exact.append(len({int(mask.sum()) for mask in off}) == 1)
+        still = tensor(call(function, hidden, p, False), tuple(hidden.shape))
+        if not same(still, hidden):
+            if (still == 0).any():
+                raise Wrong("With training=False nothing is off: return the activations as they are.")
+            raise Wrong("With training=False nothing is scaled: return the activations as they are.")
+    if all(exact):
+        raise Wrong(
+            "The same number of units is off in every pass. Each unit draws for itself, so the number sways a little."
+        )
     return "The law of `nn.Dropout`: off with probability p, survivors scaled by 1 / (1 − p), nothing at test time."
 
 
+def _law(left: Tensor, hidden: Tensor, p: float) -> None:
+    """Demand that units are off with probability p, each on its own, and the others scaled.
+
+    The bounds are eight and more standard deviations away from what a right answer shows.
+    """
+    off = (left == 0).double()
+    share = float(off.mean())
+    if share == 0:
+        raise Wrong("No unit is off. Each one draws its own number: `torch.rand(hidden.shape) >= p` says who stays.")
+    if off.var(1).max() == 0:
+        raise Wrong("Whole images are on or off together. Every unit of every image draws its own number.")
+    if off.var(0).max() == 0:
+        raise Wrong("The same units are off for every image. Draw a mask of the shape of `hidden`.")
+    if abs(share - p) > 0.035:
+        if abs(share - (1 - p)) < 0.035:
+            raise Wrong(f"p is the probability of being off. With p = {p} yours are off {share:.0%} of the time.")
+        raise Wrong(f"With p = {p} about {p:.0%} of the units should be off; yours are off {share:.0%} of the time.")
+    for axis, what in ((1, "image"), (0, "unit")):
+        if off.sum(axis).var() == 0:
+            raise Wrong(f"Equally many are off for every {what}. Each unit draws for itself, so the number sways.")
+    centered = off - off.mean()
+    for along, other in ((centered[:, 1:], centered[:, :-1]), (centered[1:], centered[:-1])):
+        if abs(float((along * other).mean())) > 0.07 * p * (1 - p):
+            raise Wrong("Neighboring units are off together or in turns. Each one draws its own number.")
+    if p == 0.5 and (len(off.unique(dim=0)) < len(off) or len(off.unique(dim=1).T) < len(off.T)):
+        raise Wrong("The same mask serves several times in one pass. Each unit of each image draws its own number.")
+    kept = (left / hidden)[left != 0]
+    if same(kept, torch.full_like(kept, 1 / (1 - p))):
+        return
+    for factor, hint in (
+        (1.0, "The survivors are as they were: scale them by 1 / (1 − p), or the test sees larger sums."),
+        (1 / p, "You divide by p. The share that stays is 1 − p, so divide by that."),
+        (1 - p, "You multiply the survivors by 1 − p, which weakens them twice over. Divide by it."),
+        (p, "You multiply the survivors by p: they should become larger, divide by 1 − p."),
+    ):
+        if same(kept, torch.full_like(kept, factor)):
+            raise Wrong(hint)
+    raise Wrong(f"With p = {p} the survivors should be multiplied by {1 / (1 - p):.2f}, each of them.")
+
+
+Rule = Callable[[Any, Any, float, float], tuple[Any, Any]]
+
+_RULES: tuple[tuple[Rule, str], ...] = (
+    (lambda s, g, lr, b: (g, lr * g), "There is no memory: the old step, times beta, has to be added to the gradient."),
+    (lambda s, g, lr, b: (s + g, lr * (s + g)), "The old step counts in full and never fades: multiply it with beta."),
+    (lambda s, g, lr, b: (b * s + (1 - b) * g, lr * (b * s + (1 - b) * g)), "With (1 − beta) in front of the gradient "
+     "you take the mean of the past. It has its uses (Adam); here STEP(n) counts in full."),
+    (lambda s, g, lr, b: (b * s + g, -lr * (b * s + g)), "You walk uphill: the step adds the gradient, and the place "
+     "moves against the step."),
+    (lambda s, g, lr, b: (s + b * g, lr * (s + b * g)), "Beta belongs to the old step, not to the gradient."),
+    (lambda s, g, lr, b: ((1 - b) * s + g, lr * ((1 - b) * s + g)), "The old step counts with 1 − beta: it should be "
+     "beta."),
+    (lambda s, g, lr, b: ((1 - b) * s + b * g, lr * ((1 - b) * s + b * g)), "Beta is the share of the old step that "
+     "stays: beta · step plus the whole gradient."),
+    (lambda s, g, lr, b: (b * (s + g), lr * b * (s + g)), "Beta belongs to the old step alone: yours weakens the new "
+     "gradient too."),
+    (lambda s, g, lr, b: (b * s + g, lr * s), "You move by the old step. Renew it first, then move."),
+    (lambda s, g, lr, b: (b * s + g, b * s + g), "The learning rate is missing: place − lr · step."),
+    (lambda s, g, lr, b: (b * s + lr * g, lr * (b * s + lr * g)), "The learning rate is in there twice."),
+    (lambda s, g, lr, b: (b * s + g, lr * (g + b * (b * s + g))), "That is Nesterov's momentum, which looks one step "
+     "ahead. Here the place moves by lr · step."),
+    (lambda s, g, lr, b: (g, lr * (g + b * s)), "Your step remembers one gradient only: keep the whole step, beta "
+     "times the old one plus the gradient."),
+)  # fmt: skip
+
+
 @LESSON.check("momentum")
-def _(descend: Any) -> str:
-    chance = np.random.default_rng()
-    curvature, start = chance.uniform(0.5, 2, 4), chance.normal(size=4)
-    slope = lambda place: curvature * place  # noqa: E731
+def momentum(function: Any) -> str:
+    """A function of a gradient, a start, a learning rate, β and a number of steps."""
+    for rng, shape in zip(trials(5), ((4,), (), (3,), (2, 3), (4,)), strict=True):
+        start = rng.normal(size=shape) + 1
+        slope = _valley(rng.uniform(0.5, 2, shape))
+        lr, beta = float(rng.uniform(0.05, 0.2)), float(rng.uniform(0.55, 0.9))
+        start = float(start) if shape == () else start
+        for steps in (int(rng.choice([5, 6, 8])), 1, 2):
+            _compare_descent(function, slope, start, lr, beta, steps)
+        answer = call(function, slope, start, lr, 0.0, 3)
+        expect(
+            answer,
+            _descend(_RULES[0][0], slope, start, lr, 0.0, 3),
+            otherwise="With beta = 0 it should be plain gradient descent, and it is not.",
+        )
+    return "The very places that `torch.optim.SGD(momentum=beta)` visits, on random valleys of up to six dimensions."
 
-    def run(rule: Any, lr: float, beta: float, steps: int) -> np.ndarray:
-        place, step = start.copy(), np.zeros(4)
-        for _ in range(steps):
-            step, move = rule(step, slope(place), lr, beta)
-            place = place - move
-        return place
 
-    def right(step: Any, g: Any, lr: float, beta: float) -> tuple[Any, Any]:
-        return beta * step + g, lr * (beta * step + g)
+def _valley(curvature: np.ndarray) -> Callable[[Any], Any]:
+    def gradient(place: Any) -> Any:
+        """The slope at a place, as an array, or as a tensor if the place is one."""
+        if isinstance(place, Tensor):
+            return torch.from_numpy(np.array(curvature)).to(place.dtype) * place
+        return curvature * place if np.ndim(curvature) else float(curvature) * place
 
-    mistakes = (
-        (
-            lambda s, g, lr, b: (g, lr * g),
-            "There is no memory: the old step, times beta, has to be added to the gradient.",
-        ),
-        (
-            lambda s, g, lr, b: (s + g, lr * (s + g)),
-            "The old step counts in full and never fades: multiply it with beta.",
-        ),
-        (
-            lambda s, g, lr, b: (b * s + (1 - b) * g, lr * (b * s + (1 - b) * g)),
-            "With (1 − beta) in front of the gradient you take the mean of the past. It has its uses (Adam); here "
-            "STEP(n) counts in full.",
-        ),
-        (lambda s, g, lr, b: (b * s + g, -lr * (b * s + g)), "You walk uphill: subtract the step."),
-        (lambda s, g, lr, b: (s + b * g, lr * (s + b * g)), "Beta belongs to the old step, not to the gradient."),
-        (lambda s, g, lr, b: (b * s + g, lr * s), "You move by the old step. Renew it first, then move."),
-        (lambda s, g, lr, b: (b * s + g, b * s + g), "The learning rate is missing: place − lr · step."),
-    )
-    lr, beta, steps = 0.05, 0.8, 7
-    answer = np.asarray(call(descend, slope, start.copy(), lr, beta, steps), dtype=float)
-    if answer.shape != (4,):
-        raise Wrong(f"Return the last place, of the shape of `start`, (4,); yours has {answer.shape}.")
-    if not np.allclose(answer, run(right, lr, beta, steps)):
-        for rule, hint in mistakes:
-            if np.allclose(answer, run(rule, lr, beta, steps)):
-                raise Wrong(hint)
-        for count in (steps - 1, steps + 1):
-            if np.allclose(answer, run(right, lr, beta, count)):
-                raise Wrong(f"You take {count} steps instead of {steps}.")
-        raise Wrong("Two lines in the loop: `step = beta * step + gradient(place)`, then `place = place - lr * step`.")
-    if not np.allclose(call(descend, slope, start.copy(), lr, 0.0, 3), run(right, lr, 0.0, 3)):
-        raise Wrong("With beta = 0 it should be plain gradient descent, and it is not.")
-    place = torch.tensor(start, requires_grad=True)
-    stepper = torch.optim.SGD([place], lr=lr, momentum=beta)
+    return gradient
+
+
+def _descend(rule: Rule, slope: Callable[[Any], Any], start: Any, lr: float, beta: float, steps: int) -> np.ndarray:
+    place, step = np.array(start, dtype=float), 0.0
     for _ in range(steps):
-        stepper.zero_grad()
-        (0.5 * torch.tensor(curvature) * place**2).sum().backward()
-        stepper.step()
-    assert np.allclose(answer, place.detach().numpy())
-    return "The very places that `torch.optim.SGD(momentum=beta)` visits, on a random valley in four dimensions."
+        step, move = rule(step, slope(place), lr, beta)
+        place = place - move
+    return place
+
+
+def _right(step: Any, gradient: Any, lr: float, beta: float) -> tuple[Any, Any]:
+    return beta * step + gradient, lr * (beta * step + gradient)
+
+
+def _compare_descent(
+    function: Any, slope: Callable[[Any], Any], start: Any, lr: float, beta: float, steps: int
+) -> None:
+    answer = call(function, slope, start, lr, beta, steps)
+    if isinstance(answer, tuple) and len(answer) == 2:
+        raise Wrong("Return the last place alone; yours is a tuple of 2.")
+    wanted = _descend(_right, slope, start, lr, beta, steps)
+    path = [_descend(_right, slope, start, lr, beta, n) for n in range(steps + 5)]
+    frozen = slope(start)
+    mistakes = [(_descend(rule, slope, start, lr, beta, steps), hint) for rule, hint in _RULES]
+    mistakes += [
+        (start, "The place has not moved at all."),
+        (_descend(_right, lambda _: frozen, start, lr, beta, steps), "You ask for the gradient at the start, every "
+         "time: ask at the present place, `gradient(place)`."),
+        (path[: steps + 1], "Return the last place, not all of them."),
+        (path[1 : steps + 1], "Return the last place, not all of them."),
+        ((path[steps - 1] - path[steps]) / lr, "That is the last step: return the place."),
+    ]  # fmt: skip
+    counts = [(place, f"You take {n} step{'s' * (n != 1)} instead of {steps}.") for n, place in enumerate(path) if n]
+    # One step tells few mistakes apart, so that only the sentence for all of them is true there.
+    expect(
+        answer,
+        wanted,
+        (mistakes if steps > 2 else []) + counts,
+        f"After {steps} step{'s' * (steps != 1)} the place is not right. Two lines in the loop: `step = beta * step + "
+        "gradient(place)`, then `place = place - lr * step`.",
+    )
+
+
+Stop = Callable[[list[float], int], int]
+
+
+def _stop(losses: list[float], patience: int, better: Callable[[float, float], bool] = operator.lt) -> tuple[int, int]:
+    """The best epoch when training stops, and the epoch in which it stops."""
+    best = 0
+    for epoch, loss in enumerate(losses):
+        if better(loss, losses[best]):
+            best = epoch
+        elif epoch - best >= patience:
+            return best, epoch
+    return best, len(losses) - 1
+
+
+def _never_reset(losses: list[float], patience: int, wait: int = 0) -> int:
+    """Patience that is used up over the whole run."""
+    best = 0
+    for epoch, loss in enumerate(losses):
+        if loss < losses[best]:
+            best = epoch
+        elif epoch:
+            wait += 1
+            if wait >= patience:
+                break
+    return best
+
+
+def _against_previous(bad: Callable[[float, float], bool], back: bool) -> Stop:
+    """Patience that counts epochs worse than the one before them, in a row."""
+
+    def stop(losses: list[float], patience: int) -> int:
+        wait = 0
+        for epoch in range(1, len(losses)):
+            wait = wait + 1 if bad(losses[epoch], losses[epoch - 1]) else 0
+            if wait >= patience:
+                return epoch - patience if back else int(np.argmin(losses[: epoch + 1]))
+        return len(losses) - 1 if back else int(np.argmin(losses))
+
+    return stop
+
+
+def _last_if_never(losses: list[float], patience: int) -> int:
+    best, epoch = _stop(losses, patience)
+    return best if epoch - best >= patience else len(losses) - 1
+
+
+_PREVIOUS = (
+    "You compare each loss with the one before it. What counts is whether it is lower than the best so far: a curve "
+    "can fall again and still be above its best."
+)
+
+_OTHER_STOPS: tuple[tuple[Stop, str], ...] = (
+    (lambda losses, patience: int(np.argmin(losses)), "That is the lowest of all. But you would have stopped before "
+     "you got there: go through the list from the left and break."),
+    (lambda losses, patience: _stop(losses, patience)[1], "That is where you stop. Wanted is the best epoch seen so "
+     "far."),
+    (lambda losses, patience: _stop(losses, patience)[1] - patience, "When the losses end before the patience does, "
+     "going back from the last epoch leads to another one: remember the best epoch itself."),
+    (lambda losses, patience: _stop(losses, patience)[0] + 1, "Epochs count from 0, like the list."),
+    (lambda losses, patience: _stop(losses, patience + 1)[0], "You wait one epoch too long: stop when `patience` "
+     "epochs in a row have brought nothing lower."),
+    (lambda losses, patience: _stop(losses, max(patience - 1, 1))[0], "You stop one epoch too early: wait for "
+     "`patience` epochs in a row."),
+    (lambda losses, patience: _stop(losses, 1)[0], "You give up at the first bad epoch. Patience means waiting for as "
+     "many of them in a row."),
+    (lambda losses, patience: _stop(losses, patience, operator.le)[0], "An epoch that is only as good as the best so "
+     "far brings nothing lower: it does not count as better."),
+    (_last_if_never, "If it never stops, the best epoch is still the one to return, not the last."),
+    (_never_reset, "Your patience is used up over the whole run. A lower loss starts the count again: only bad epochs "
+     "in a row count."),
+    (lambda losses, patience: _never_reset(losses, patience, 1), "Your patience is used up over the whole run. A lower "
+     "loss starts the count again: only bad epochs in a row count."),
+    (_against_previous(operator.gt, True), _PREVIOUS),
+    (_against_previous(operator.ge, True), _PREVIOUS),
+    (_against_previous(operator.gt, False), _PREVIOUS),
+    (_against_previous(operator.ge, False), _PREVIOUS),
+    (lambda losses, patience: _stop(losses, 2)[0], "The patience is given, and you always wait for 2."),
+    (lambda losses, patience: int(np.argmin(losses[: patience + 1])), "You look at the first epochs only: go on as "
+     "long as the losses fall."),
+)  # fmt: skip
+
+
+def _curves(rng: np.random.Generator) -> Iterator[tuple[list[float], int]]:
+    """Noisy validation losses and a patience: short and long ones, with equal values, that stop and that do not."""
+    yield from (
+        ([1.0, 0.8, 0.7, 0.75, 0.9, 1.1], 2),
+        ([1.0, 0.8, 0.85, 0.7, 0.6, 0.65, 0.7, 0.8], 2),  # one bad epoch is forgiven
+        ([1.0, 0.9, 0.95, 0.97, 0.2, 0.1], 2),  # it must not look into the future
+        ([0.9, 0.8, 0.7, 0.6], 3),  # still falling at the end
+        ([0.5, 0.6, 0.4], 1),
+        ([0.7, 0.6, 0.6, 0.6, 0.6], 2),  # no better is no improvement
+        ([1.0, 0.5, 0.9, 0.8, 0.7, 0.6, 0.4], 2),  # falling again, and still above the best
+        ([1.0, 0.9, 0.95, 0.8, 0.85, 0.7, 0.6, 0.5], 2),  # each new best starts the count again
+        ([1.0, 0.5, 0.6], 5),  # the losses end before the patience does
+        ([0.4], 3),
+        ([0.5, 0.499999, 0.499998, 0.499997], 1),  # lower is lower, however little
+    )
+    for _ in range(30):
+        epochs = int(rng.integers(4, 25))
+        fall = np.exp(-np.arange(epochs) / rng.uniform(2, 8)) + 0.03 * np.maximum(np.arange(epochs) - 10, 0)
+        noisy = fall + rng.normal(0, rng.uniform(0.02, 0.2), epochs) + 0.5
+        yield [round(float(loss), 2) for loss in np.abs(noisy)], int(rng.integers(1, 7))
 
 
 @LESSON.check("early-stopping")
-def _(best_epoch: Any) -> str:
-    cases = (
-        ([1.0, 0.8, 0.7, 0.75, 0.9, 1.1], 2, 2),
-        ([1.0, 0.8, 0.85, 0.7, 0.6, 0.65, 0.7, 0.8], 2, 4),  # one bad epoch is forgiven
-        ([1.0, 0.9, 0.95, 0.97, 0.2, 0.1], 2, 1),  # it must not look into the future
-        ([0.9, 0.8, 0.7, 0.6], 3, 3),  # still falling at the end
-        ([0.5, 0.6, 0.4], 1, 0),
-        ([0.7, 0.6, 0.6, 0.6, 0.6], 2, 1),  # no better is no improvement
-    )
-    for losses, patience, wanted in cases:
-        answer = _integer(call(best_epoch, list(losses), patience), "An epoch")
-        if answer == wanted:
+def early_stopping(function: Any) -> str:
+    """A function of losses and a patience that returns an epoch."""
+    for rng in trials(2):
+        cases = list(_curves(rng))
+        answers = [whole(call(function, *case), "the number of an epoch, a whole number") for case in cases]
+        wrong = [(case, got) for case, got in zip(cases, answers, strict=True) if got != _stop(*case)[0]]
+        if not wrong:
             continue
-        about = f"For the losses {losses} with patience {patience}"
-        if answer == wanted + 1 and all(losses[i] > losses[wanted] for i in (wanted + 1,) if i < len(losses)):
-            raise Wrong(f"{about} you return epoch {answer}. Epochs count from 0, like the list.")
-        if answer == int(np.argmin(losses)):
-            raise Wrong(
-                f"{about} you return {answer}, the lowest of all. But you would have stopped before you got there: go "
-                "through the list from the left and break."
-            )
-        if answer == wanted + patience:
-            raise Wrong(f"{about} you return {answer}, where you stop. Wanted is the best epoch seen so far, {wanted}.")
-        if patience > 1 and answer == next((i - 1 for i in range(1, len(losses)) if losses[i] >= losses[i - 1]), None):
-            raise Wrong(f"{about} you give up at the first bad epoch. Patience means waiting for {patience} of them.")
-        raise Wrong(f"{about} the best epoch when you stop is {wanted}; you return {answer}.")
+        (losses, patience), got = min(wrong, key=lambda item: len(item[0][0]))
+        about = f"For the losses {losses} with patience {patience} you return {got}; it should be "
+        about += f"{_stop(losses, patience)[0]}. "
+        for other, hint in _OTHER_STOPS:  # a hint is true only if it explains every answer
+            if answers == [other(*case) for case in cases]:
+                raise Wrong(about + hint)
+        raise Wrong(about + "Keep the best epoch so far; stop when it is `patience` epochs ago.")
     return "You keep the best network so far and stop when patience runs out, without looking into the future."

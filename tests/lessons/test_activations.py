@@ -1,116 +1,256 @@
-"""Plausible wrong answers and the hints they earn, and the claims its prose makes."""
+"""Right and wrong answers to its exercises, and the claims of its prose and its predictions."""
+
+import functools
+import itertools
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from helpers import data
 from helpers.exercises import check
 from helpers.exercises.activations import BUDGET
 from helpers.filters import kernels
 from helpers.network import checkpoints
-from helpers.network.hooks import activations
+from helpers.network.hooks import activations, hooked
 
 
 def network():
+    """The network of the lesson."""
     return checkpoints.load("mnist")
 
 
 def six():
+    """The image of the lesson, still a batch."""
     return data.load("mnist").test.torch().images[22:23]
 
 
+@functools.cache
+def costliest():
+    """All channels of the second layer, those first whose silence costs the 6 most."""
+    model, image = network(), six()
+
+    def score(channel):
+        def silence(module, inputs, output):
+            output = output.clone()
+            output[:, channel] = 0
+            return output
+
+        with hooked([(model.features.relu2, silence)]), torch.no_grad():
+            return model(image)[0, 6].item()
+
+    return sorted(range(64), key=score)
+
+
+@functools.cache
+def loudest():
+    """All channels of the second layer, the loudest first."""
+    maps = activations(network(), six(), "features.relu2")["features.relu2"][0]
+    return maps.amax((1, 2)).argsort(descending=True).tolist()
+
+
 def peaks(maps):
+    """The highest response of each channel."""
     return maps.amax(dim=(0, 2, 3))
 
+
+def overwritten(maps):
+    """A loop over the images that keeps what the last one says."""
+    for image in maps:
+        found = [c for c in range(len(image)) if not image[c].any()]
+    return found
+
+
+def in_any_image(maps):
+    """Channels that are silent in at least one image."""
+    return sorted({c for image in maps for c in range(len(image)) if not image[c].any()})
+
+
+def zeroed(maps):
+    """The right channels, after writing into the maps."""
+    maps[maps < 0.5] = 0
+    return (peaks(maps) == 0).nonzero()
+
+
+def painted(kernel):
+    """The patch, painted over the filter."""
+    kernel[kernel > 0] = 1
+    kernel[kernel < 0] = 0
+    return kernel
+
+
+def looped_patch(kernel):
+    """The patch, pixel by pixel."""
+    return [[1 if weight > 0 else 0 for weight in row] for row in kernel.tolist()]
+
+
+def by_receptive_field(image, row, column):
+    """The pixels by the gradient of a sum of all on the way."""
+    probe = torch.zeros(1, 1, 28, 28, requires_grad=True)
+    maps = nn.functional.avg_pool2d(nn.functional.conv2d(probe, torch.ones(1, 1, 3, 3)), 2)
+    nn.functional.conv2d(maps, torch.ones(1, 1, 3, 3))[0, 0, row, column].backward()
+    rows, columns = probe.grad[0, 0].nonzero().T
+    return image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+
+
+def window(size=8, step=2, start=0, swap=False):
+    """The pixels of a unit, with mistakes to choose."""
+
+    def patch_of(image, row, column):
+        row, column = (column, row) if swap else (row, column)
+        top, left = step * row + start, step * column + start
+        return image[top : top + size, left : left + size]
+
+    return patch_of
+
+
+def printed(*arguments):
+    """Prints and returns nothing."""
+    print(len(arguments))
+
+
+def endless(*_):
+    """Never comes back."""
+    for _ in itertools.count():
+        pass
+
+
+RIGHT = {
+    "activations/best-patch": [
+        lambda: (lambda kernel: (kernel > 0).float(),),
+        lambda: (lambda kernel: (kernel >= 0).float(),),  # a weight of exactly zero does not care
+        lambda: (lambda kernel: np.where(kernel.numpy() > 0, 1.0, 0.0),),
+        lambda: (lambda kernel: (kernel > 0).int(),),
+        lambda: (lambda kernel: kernel > 0,),
+        lambda: (looped_patch,),
+        lambda: (lambda kernel: kernel.sign().relu().double(),),
+        lambda: (lambda kernel: (kernel.sign() + 1) / 2,),
+        lambda: (lambda kernel: torch.heaviside(kernel, torch.tensor(0.5)),),
+    ],
+    "activations/dead": [
+        lambda: (lambda maps: (peaks(maps) == 0).nonzero().ravel().tolist(),),
+        lambda: (lambda maps: (peaks(maps) == 0).nonzero(),),
+        lambda: (lambda maps: (peaks(maps) == 0).nonzero().squeeze(),),
+        lambda: (lambda maps: (peaks(maps) == 0).nonzero().squeeze().tolist(),),
+        lambda: (lambda maps: torch.where(peaks(maps.double()) == 0),),
+        lambda: (lambda maps: np.flatnonzero(maps.numpy().max(axis=(0, 2, 3)) == 0),),
+        lambda: (lambda maps: np.nonzero(~maps.numpy().any(axis=(0, 2, 3))),),
+        lambda: (lambda maps: [c for c in range(maps.shape[1]) if not maps[:, c].any()],),
+        lambda: (lambda maps: {c for c in range(maps.shape[1]) if not maps[:, c].any()},),
+        lambda: (lambda maps: tuple(reversed([c for c in range(maps.shape[1]) if maps[:, c].sum() == 0])),),
+        lambda: (lambda maps: [torch.tensor(c) for c in range(maps.shape[1]) if not maps[:, c].any()],),
+    ],
+    "activations/window": [
+        lambda: (window(),),
+        lambda: (lambda image, r, c: image.numpy()[None, 2 * r : 2 * r + 8, 2 * c : 2 * c + 8],),
+        lambda: (lambda image, r, c: image[2 * r :][:8, 2 * c :][:, :8].tolist(),),
+        lambda: (lambda image, r, c: image.double().unfold(0, 8, 2).unfold(1, 8, 2)[r, c],),
+        lambda: (by_receptive_field,),
+    ],
+    "activations/blind": [
+        lambda: (network(), six(), costliest()[:22]),
+        lambda: (network(), six(), set(costliest()[:22])),
+        lambda: (network(), six(), torch.tensor(costliest()[:22])),
+        lambda: (network(), six(), np.array(costliest()[:22])),
+        lambda: (network(), six(), tuple(costliest()[:BUDGET])),
+        lambda: (network(), six(), costliest()[:22] * 2),
+        lambda: (network().train(), six(), costliest()[:22]),
+    ],
+}
 
 WRONG = {
     "activations/best-patch": [
         (lambda: (lambda kernel: kernel,), "pixels go from 0 to 1"),
+        (lambda: (lambda kernel: kernel.sign(),), "pixels go from 0 to 1"),
         (lambda: (lambda kernel: torch.ones_like(kernel),), "for every pixel alone"),
         (lambda: (lambda kernel: torch.zeros_like(kernel),), "for every pixel alone"),
         (lambda: (lambda kernel: kernel.clamp(0, 1),), "for every pixel alone"),
+        (lambda: (lambda kernel: kernel.sigmoid(),), "for every pixel alone"),
+        (lambda: (lambda kernel: (kernel - kernel.min()) / (kernel.max() - kernel.min()),), "for every pixel alone"),
+        (lambda: (lambda kernel: (kernel > kernel.mean()).float(),), "for every pixel alone"),
+        (lambda: (lambda kernel: (kernel == kernel.max()).float(),), "for every pixel alone"),
+        (lambda: (lambda kernel: (kernel > 0.02).float(),), "for every pixel alone"),
+        (lambda: (lambda kernel: (kernel > 1).float(),), "for every pixel alone"),
+        (lambda: (lambda kernel: (kernel.abs() > 0).float(),), "for every pixel alone"),
+        (lambda: (lambda kernel: kernel.relu() / kernel.relu(),), "NaN"),
         (lambda: (lambda kernel: (kernel < 0).float(),), "as bad as can be"),
         (lambda: (lambda kernel: (kernel > 0).float().flatten(),), "lies under the filter"),
+        (lambda: (lambda kernel: (kernel > 0).float()[None],), "lies under the filter"),
         (lambda: (lambda kernel: 255 * (kernel > 0),), "pixels go from 0 to 1"),
-        (lambda: (lambda kernel: torch.ones(3, 3),), "for every pixel alone"),
+        (lambda: (lambda kernel: torch.ones(3, 7),), "lies under the filter"),
+        (lambda: (painted,), "changed its argument `kernel`"),
         (lambda: ("white",), "should be a function"),
-        (lambda: (lambda kernel: "white",), "should hold numbers"),
+        (lambda: (lambda kernel: "white",), "it asks for a patch"),
         (lambda: (lambda kernel: kernel.best(),), "AttributeError"),
+        (lambda: (printed,), "is there a `return`"),
     ],
     "activations/dead": [
-        (lambda: (lambda maps: (maps[0].amax(dim=(1, 2)) == 0).nonzero().ravel(),), "ALL images"),
+        (lambda: (lambda maps: (maps[0].amax(dim=(1, 2)) == 0).nonzero().ravel(),), "first image only"),
+        (lambda: (lambda maps: (maps[-1].amax(dim=(1, 2)) == 0).nonzero().ravel(),), "last image only"),
+        (lambda: (overwritten,), "last image only"),
+        (lambda: (in_any_image,), "silent on some images only"),
         (lambda: (lambda maps: (peaks(maps) < 0.01).nonzero().ravel(),), "Faint is not dead"),
+        (lambda: (lambda maps: (maps.mean((0, 2, 3)) < 1e-3).nonzero().ravel(),), "Faint is not dead"),
         (lambda: (lambda maps: (maps.amin(dim=(0, 2, 3)) == 0).nonzero().ravel(),), "zero at every place"),
+        (lambda: (lambda maps: (maps[:, :, 0, 0].amax(0) == 0).nonzero().ravel(),), "zero at every place, for ALL"),
+        (lambda: (lambda maps: (maps.median(0).values.amax((1, 2)) == 0).nonzero(),), "silent on some images only"),
         (lambda: (lambda maps: (peaks(maps) > 0).nonzero().ravel(),), "These are the living"),
         (lambda: (lambda maps: peaks(maps) == 0,), "not a mask"),
+        (lambda: (lambda maps: (peaks(maps) == 0).tolist(),), "not a mask"),
         (lambda: (lambda maps: int((peaks(maps) == 0).sum()),), "not how many"),
         (lambda: (lambda maps: [],), "Mind the axes"),
         (lambda: (lambda maps: (maps.amax(dim=(1, 2, 3)) == 0).nonzero().ravel(),), "Mind the axes"),
+        (lambda: (lambda maps: (peaks(maps) == 0).nonzero().ravel() + 1,), "Mind the axes"),
+        (lambda: (lambda maps: (peaks(maps) == 0).nonzero().ravel()[:1],), "Mind the axes"),
+        (lambda: (lambda maps: (peaks(maps) == 0).nonzero().repeat(2, 1),), "several times"),
         (lambda: (lambda maps: (maps.amin(dim=(0, 2, 3)) == 0).nonzero().ravel()[::-1],), "ValueError"),
+        (lambda: (lambda maps: [float("nan")],), "NaN"),
+        (lambda: (lambda maps: "none",), "the numbers of the dead channels"),
+        (lambda: (zeroed,), "changed its argument `maps`"),
+        (lambda: (printed,), "is there a `return`"),
         (lambda: (3,), "should be a function"),
     ],
     "activations/window": [
-        (lambda: (lambda image, r, c: image[r : r + 3, c : c + 3],), "sees of the pooled maps"),
-        (lambda: (lambda image, r, c: image[r : r + 8, c : c + 8],), "two pixels apart"),
-        (lambda: (lambda image, r, c: image[2 * r : 2 * r + 6, 2 * c : 2 * c + 6],), "one pixel on either side"),
-        (lambda: (lambda image, r, c: image[2 * c : 2 * c + 8, 2 * r : 2 * r + 8],), "swapped row and column"),
-        (lambda: (lambda image, r, c: image[2 * r : 2 * r + 8, 2 * c : 2 * c + 8].T,), "transposed"),
-        (lambda: (lambda image, r, c: image[2 * r + 1 : 2 * r + 9, 2 * c + 1 : 2 * c + 9],), "place is not"),
+        (lambda: (window(3, 1),), "sees of the pooled maps"),
+        (lambda: (window(8, 1),), "two pixels apart"),
+        (lambda: (window(6, 2),), "one pixel on either side"),
+        (lambda: (window(9, 2),), "it should have 8×8"),
+        (lambda: (window(7, 2),), "it should have 8×8"),
+        (lambda: (window(swap=True),), "swapped row and column"),
+        (lambda: (lambda image, r, c: window()(image, r, c).T,), "transposed"),
+        (lambda: (lambda image, r, c: window(swap=True)(image, r, c).T,), "swapped row and column, and"),
+        (lambda: (lambda image, r, c: window(start=1 - (r == 10 or c == 10))(image, r, c),), "pixels are not those"),
+        (lambda: (window(step=3),), "unit ("),
+        (lambda: (lambda image, r, c: window()(image, min(r, 5), min(c, 5)),), "pixels are not those"),
+        (lambda: (lambda image, r, c: image[4:12, 6:14],), "pixels are not those"),
+        (lambda: (lambda image, r, c: window()(image, r, c).flip(0),), "pixels are not those"),
+        (lambda: (lambda image, r, c: window()(image, r, c) * torch.nan,), "NaN"),
+        (lambda: (lambda image, r, c: window()(image, r, c).relu_().mul_(2),), "changed its argument `image`"),
+        (lambda: (lambda image, r, c: (2 * r, 2 * c, 2 * r + 8, 2 * c + 8),), "it should have 8×8"),
         (lambda: (lambda image, r, c: image,), "Go down from the unit"),
         (lambda: (lambda image, r, c: image[r, c],), "Go down from the unit"),
+        (lambda: (printed,), "is there a `return`"),
+        (lambda: (endless,), "still running after"),
     ],
     "activations/blind": [
-        (lambda: (network(), six(), [0]), "It still says 6"),
+        (lambda: (network(), six(), [0]), "with 1 channel silenced"),
+        (lambda: (network(), six(), loudest()[:20]), "and silence more of them"),
+        (lambda: (network(), six(), loudest()[:BUDGET]), "not by how loud they are."),
+        (lambda: (network(), six(), costliest()[-BUDGET:]), "It still says 6"),
         (lambda: (network(), six(), list(range(64))), f"more than {BUDGET}"),
+        (lambda: (network(), six(), costliest()[: BUDGET + 1]), f"25 channels are more than {BUDGET}"),
         (lambda: (network(), six(), [64, 3]), "from 0 to 63"),
+        (lambda: (network(), six(), [c - 64 for c in costliest()[:22]]), "from 0 to 63"),
         (lambda: (network(), six(), []), "from 0 to 63"),
         (lambda: (network(), six(), torch.ones(64, dtype=torch.bool)), "not a mask"),
-        (lambda: (network(), six(), ["loud"]), "should hold numbers"),
+        (lambda: (network(), six(), [True, False] * 32), "not a mask"),
+        (lambda: (network(), six(), [c + 0.5 for c in costliest()[:22]]), "whole numbers"),
+        (lambda: (network(), six(), [float("nan")]), "NaN"),
+        (lambda: (network(), six(), ["loud"]), "a list of channels"),
+        (lambda: (network(), six(), lambda: [1]), "a list of channels"),
     ],
 }
-CASES = [(key, i) for key, answers in WRONG.items() for i in range(len(answers))]
-
-
-@pytest.mark.parametrize(("key", "i"), CASES)
-def test_a_mistake_gets_its_hint(key, i):
-    answers, words = WRONG[key][i]
-    verdict = check(key, *answers())
-    assert verdict.status == "wrong", verdict
-    assert words in verdict.message, verdict
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda kernel: (kernel >= 0).float(),  # a weight of exactly zero does not care
-        lambda kernel: np.where(kernel.numpy() > 0, 1.0, 0.0),
-        lambda kernel: (kernel > 0).int(),
-        lambda kernel: kernel > 0,
-    ],
-)
-def test_every_best_patch_is_accepted(answer):
-    assert check("activations/best-patch", answer).status == "right"
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda maps: np.flatnonzero(maps.numpy().max(axis=(0, 2, 3)) == 0),
-        lambda maps: [c for c in range(maps.shape[1]) if not maps[:, c].any()],
-        lambda maps: {c for c in range(maps.shape[1]) if not maps[:, c].any()},
-        lambda maps: list(reversed([c for c in range(maps.shape[1]) if maps[:, c].sum() == 0])),
-    ],
-)
-def test_dead_channels_in_any_form_and_order(answer):
-    assert check("activations/dead", answer).status == "right"
-
-
-def test_patches_as_arrays_and_with_a_channel_axis():
-    def patch_of(image, row, column):
-        return image.numpy()[None, 2 * row : 2 * row + 8, 2 * column : 2 * column + 8]
-
-    assert check("activations/window", patch_of).status == "right"
 
 
 def test_the_window_is_the_one_that_a_gradient_finds():
