@@ -364,28 +364,6 @@ class Notebook:
         self.page.wait_for_timeout(60)
         return taken
 
-    def slices(self, stage: str) -> list[Path]:
-        """Screenshots of the whole notebook from top to bottom, in `screenshots/`."""
-        scroller = self.page.query_selector(".jp-WindowedPanel-outer")
-        height = scroller.evaluate("e => e.clientHeight")
-        stem, paths = Path(self.name).stem, []
-        SCREENSHOTS.mkdir(exist_ok=True)
-        for old in SCREENSHOTS.glob(f"{stem}-{stage}-[0-9][0-9].png"):
-            old.unlink()
-        top, end = 0, 1
-        # Cells out of view take an estimated height until they are drawn, so the end is asked for again each time.
-        while top < end - 40:
-            scroller.evaluate("(e, top) => { e.scrollTop = top; }", top)
-            self.page.wait_for_timeout(120)
-            paths.append(SCREENSHOTS / f"{stem}-{stage}-{len(paths):02}.png")
-            self.page.screenshot(path=paths[-1])
-            top += height - 20
-            end = scroller.evaluate(
-                "e => lesson.cells().at(-1).node.getBoundingClientRect().bottom - e.getBoundingClientRect().top"
-                " + e.scrollTop"
-            )
-        return paths
-
     def picture(self, element: ElementHandle, label: str) -> Path:
         """A screenshot of one element, in `screenshots/`."""
         SCREENSHOTS.mkdir(exist_ok=True)

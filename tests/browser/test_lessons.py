@@ -132,7 +132,6 @@ def test_lesson(path, opened):
     for index in cells:
         assert notebook.cell(index).query_selector(".explorer img.explorer-picture"), f"cell {index} has no live tool"
         assert not notebook.cell(index).query_selector(STORED), f"cell {index} still shows its PNG"
-    notebook.slices("page")
     wrong = []
     for number, tool in enumerate(tools):
         tool.element.scroll_into_view_if_needed()
@@ -183,7 +182,6 @@ def test_a_tool_is_a_picture_before_the_notebook_runs_and_lives_after(toy, opene
     assert moved == ["number", "color", "wide", "side", "form", "offset", "more"]
     assert choose_every_option(notebook) == 1
     notebook.picture(tool.element, "light")
-    notebook.slices("light")
 
 
 @with_the_toy
@@ -257,7 +255,6 @@ def test_every_word_of_tools_and_predictions_is_legible(toy, opened, dark):
             "(e, code) => [...e.querySelectorAll('.jp-OutputArea-output')].flatMap(eval(code))", CONTRASTS
         )
         assert found
-        notebook.slices(f"{'dark' if dark else 'light'}-{stage}")
         assert [(ratio, words) for ratio, words in found if ratio < 4.5] == []
 
 
