@@ -1,13 +1,18 @@
 """Right and wrong answers to the exercises of "The convolutional layer", and the claims its prose makes."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
+import torchvision
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import nn
 from torch.nn import functional
 
+from helpers.exercises.core import lesson
 from helpers.filters import convolve, kernels
+from helpers.network import models
 
 
 def layer_of(kernel, bias=False, change=lambda kernel: kernel, **settings):
@@ -331,6 +336,54 @@ def test_the_layer_of_the_lesson_is_that_of_pytorch_forward_and_backward(seed, k
     gradients = convolve.conv_layer_backward(upstream, images, weights, **settings)
     for mine, tensor in zip(gradients, tensors, strict=True):
         np.testing.assert_allclose(mine, tensor.grad.numpy(), **close)
+
+
+def said(key):
+    """All that a prediction says: its question, its options, and why each is right or wrong."""
+    question = lesson(key.split("/")[0]).questions[key]
+    return " ".join([question.text, *(f"{option.text} {option.why}" for option in question.options)])
+
+
+def right(key):
+    """The texts of the options marked right."""
+    return [option.text for option in lesson(key.split("/")[0]).questions[key].options if option.right]
+
+
+def test_the_weights_of_the_second_layer_have_the_shape_of_the_prediction():
+    assert right("convolutional_layer/weight-shape") == [str(tuple(nn.Conv2d(32, 64, 3).weight.shape))]
+
+
+def test_a_shared_weight_collects_what_all_its_places_want():
+    image, weights = torch.rand(1, 1, 28, 28), torch.rand(1, 1, 3, 3, requires_grad=True)
+    maps = functional.conv2d(image, weights)
+    assert f"at {maps.numel()} places of a 28×28 image" in said("convolutional_layer/shared-gradient")
+    wants = torch.rand_like(maps)
+    maps.backward(wants)
+    np.testing.assert_allclose(weights.grad[0, 0, 1, 1], (wants * image[..., 1:27, 1:27]).sum(), rtol=1e-4)
+
+
+def test_most_parameters_of_vgg_sit_in_one_dense_layer_and_most_work_in_the_convolutions():
+    with torch.device("meta"):
+        table = models.layer_table(torchvision.models.vgg16(weights=None), (3, 224, 224))
+    kinds = {kind: [layer for layer in table if layer.kind == kind] for kind in ("Conv2d", "Linear")}
+    convolutions, dense = kinds.values()
+    total = sum(layer.parameters for layer in table)
+    text = said("convolutional_layer/vgg-parameters")
+    assert f"{len(convolutions)} convolutions and then {len(dense)} dense layers" in text
+    assert f"{total / 1e6:.0f} million parameters in all" in text
+    assert f"The first layer has {convolutions[0].parameters:,} parameters" in text
+    assert f"{convolutions[-1].parameters / 1e6:.1f} million each" in text
+    assert f"512·7·7 = {512 * 7 * 7:,} values" in text
+    assert f"{dense[0].parameters / 1e6:.0f} million" in text
+    assert dense[0].parameters > total / 2
+    work = {"Conv2d": 0, "Linear": 0}  # every weight but the biases, at every place
+    for layer in (*convolutions, *dense):
+        work[layer.kind] += (layer.parameters - layer.output_shape[0]) * math.prod(layer.output_shape[1:])
+    text = said("convolutional_layer/vgg-multiplications")
+    assert f"{work['Linear'] / 1e6:.0f} million multiplications" in text
+    assert f"{224 * 224:,} times in the first block" in text
+    assert f"{work['Conv2d'] / sum(work.values()):.0%}".replace("%", " %") + " of the work" in text
+    assert work["Conv2d"] > 100 * work["Linear"]
 
 
 def test_the_canonical_counts():

@@ -7,6 +7,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
 from helpers import data
+from helpers.exercises.core import lesson
 from helpers.filters import convolve, kernels
 
 LEFT = np.array([[1, 1, -1, -1]] * 4, dtype=np.float32)
@@ -227,6 +228,51 @@ def test_the_filter_of_the_lesson_scores_its_patches_as_the_predictions_say():
     assert (above * falling).sum() == 21
     assert (above.T * falling).sum() == -21
     assert (above @ falling).sum() == -56
+
+
+def said(key):
+    """All that a prediction says: its question, its options, and why each is right or wrong."""
+    question = lesson(key.split("/")[0]).questions[key]
+    return " ".join([question.text, *(f"{option.text} {option.why}" for option in question.options)])
+
+
+def right(key):
+    """The texts of the options marked right."""
+    return [option.text for option in lesson(key.split("/")[0]).questions[key].options if option.right]
+
+
+def test_the_numbers_of_the_predictions_are_those_of_the_filter():
+    falling = kernels.diagonal(7)
+    text = said("edge_filters/all-ones")
+    assert f"{(falling == 1).sum()} weights of +1 and {(falling == -1).sum()} of −1" in text
+    assert f"{(falling == -1).sum()} of its weights are −1 and {(falling == 0).sum()} are 0" in text
+    assert right("edge_filters/all-ones") == ["0"]
+    assert right("edge_filters/reversed-edge") == ["−21"]
+    assert (falling[falling < 0]).sum() == -21  # ink under the purple half only
+
+
+def test_the_map_of_the_three_is_most_positive_where_paper_lies_to_the_lower_left():
+    mnist, falling = data.load("mnist"), kernels.diagonal(7)
+    three = mnist.train.images[mnist.train.labels == 3][0, 0]
+    windows, response = convolve.patches(three, 7, 2), convolve.correlate2d(three, falling, stride=2)
+    best, worst = (np.unravel_index(place, response.shape) for place in (response.argmax(), response.argmin()))
+    assert (windows[best] * (falling > 0)).sum() > 2 * (windows[best] * (falling < 0)).sum()
+    assert (windows[worst] * (falling < 0)).sum() > 2 * (windows[worst] * (falling > 0)).sum()
+    assert not response[windows.max(axis=(2, 3)) == 0].any()  # the empty corners
+    assert right("edge_filters/where-on-the-three") == ["Where ink has empty paper to its lower left"]
+
+
+def test_opposite_weights_give_opposite_responses_in_the_same_places():
+    image = np.random.default_rng(0).random((28, 28))
+    falling = kernels.diagonal(7)
+    np.testing.assert_allclose(convolve.correlate2d(image, -falling), -convolve.correlate2d(image, falling))
+
+
+def test_a_filter_as_deep_as_its_color_image_draws_one_map():
+    weights = np.ones((1, 3, 3, 3))
+    assert f"{weights.size} products" in said("edge_filters/depth")
+    assert convolve.conv_layer(np.ones((1, 3, 200, 200)), weights).shape == (1, 1, 198, 198)
+    assert weights[0, 0].size == 9
 
 
 def test_ones_on_top_answer_to_horizontal_and_not_to_vertical_edges():

@@ -6,10 +6,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 from PIL import Image
 
 from helpers import data, plots
+from helpers.exercises.core import lesson
 from helpers.filters import convolve
 from helpers.plots import style
 
@@ -293,6 +295,70 @@ WRONG = {
         (lambda: (printing,), "is there a `return`?"),
     ],
 }  # fmt: skip
+
+
+def said(key):
+    """All that a prediction says: its question, its options, and why each is right or wrong."""
+    question = lesson(key.split("/")[0]).questions[key]
+    return " ".join([question.text, *(f"{option.text} {option.why}" for option in question.options)])
+
+
+def right(key):
+    """The texts of the options marked right."""
+    return [option.text for option in lesson(key.split("/")[0]).questions[key].options if option.right]
+
+
+def test_blank_paper_is_black_to_matplotlib():
+    assert right("images/blank-paper") == ["Black"]
+    shown = pyplot.figure().gca().imshow(np.ones((7, 7)), cmap="gray")
+    assert shown.to_rgba(np.ones((7, 7)))[0, 0, :3].tolist() == [0, 0, 0]
+    pyplot.close("all")
+
+
+def test_the_average_of_a_3_and_a_5_has_half_of_the_ink_of_each():
+    digits = data.load("mnist").train
+    three, five = (digits.images[digits.labels == label][0, 0] for label in (3, 5))
+    between = (three + five) / 2
+    assert between[(three > 0) | (five > 0)].min() > 0  # nothing cancels
+    np.testing.assert_allclose(between.sum(), three.sum() / 2 + five.sum() / 2, rtol=1e-5)
+
+
+def test_eleven_windows_of_seven_fit_at_stride_two():
+    starts = range(0, 28 - 7 + 1, 2)
+    assert right("images/how-many-fit") == [str(len(starts))] == ["11"]
+    text = said("images/how-many-fit")
+    assert f"{len(range(0, 28, 7))} That is 28 / 7, windows side by side" in text
+    assert f"{len(range(0, 28, 2))} That is 28 / 2, the starting points" in text
+    assert f"starts at {range(0, 28, 2)[-1]} would need pixel {range(0, 28, 2)[-1] + 6}" in text
+    assert f"room for 7 pixels is {28 - 7}, the last even one {starts[-1]}" in text
+    assert len(starts) - 1 == 10  # the steps
+
+
+def test_what_is_written_later_is_seen_through_a_slice():
+    assert right("images/write-after") == ["The white bar"]
+    image = np.zeros((28, 28))
+    patch = image[7:14, 7:14]
+    image[10] = 1
+    assert patch[3].all()
+
+
+def test_the_ledger_of_the_prediction_is_that_of_pytorch():
+    def size(*layers):
+        return sum(weights.numel() for layer in layers for weights in layer.parameters())
+
+    text = said("images/slid-total")
+    places = (28 - 10 + 1) ** 2
+    filters, reader = size(torch.nn.Conv2d(1, 20, 10)), size(torch.nn.Linear(20 * places, 10))
+    for number in (
+        size(torch.nn.Linear(100, 20), torch.nn.Linear(20, 10)),
+        size(torch.nn.Linear(784, 20), torch.nn.Linear(20, 10)),
+        filters,
+        20 * places,
+        reader,
+    ):
+        assert f"{number:,}" in text
+    assert filters + reader == books(28, 10, 1, 20, 10) > 15_910
+    assert filters // 20 == 101
 
 
 @pytest.mark.parametrize(("expression", "view"), VIEWS.items())

@@ -8,6 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch.nn import functional
 
 from helpers import data
+from helpers.exercises.core import lesson
 from helpers.filters import convolve, kernels
 from helpers.network.models import ConvNet
 
@@ -294,16 +295,73 @@ WRONG = {
 }  # fmt: skip
 
 
-def test_the_predictions_say_what_happens():
-    assert convolve.output_size(10, 3, 2) == 4
-    assert convolve.receptive_field([(3, 1, 0), (2, 2, 0), (3, 1, 0)])[-1].size == 8
+def said(key):
+    """All that a prediction says: its question, its options, and why each is right or wrong."""
+    question = lesson(key.split("/")[0]).questions[key]
+    return " ".join([question.text, *(f"{option.text} {option.why}" for option in question.options)])
+
+
+def right(key):
+    """The texts of the options marked right."""
+    return [option.text for option in lesson(key.split("/")[0]).questions[key].options if option.right]
+
+
+def test_four_windows_of_three_fit_on_ten_pixels_in_steps_of_two():
+    starts = [start for start in range(0, 10, 2) if start + 3 <= 10]
+    assert right("stride_and_pooling/how-many") == [str(len(starts))] == [str(convolve.output_size(10, 3, 2))]
+    text = said("stride_and_pooling/how-many")
+    assert f"They start at {', '.join(map(str, starts[:-1]))} and {starts[-1]}." in text
+    assert f"The room is {10 - 3} pixels, {10 - 3} / 2 = {(10 - 3) / 2}" in text
+    assert starts[-1] + 3 == 9  # pixel 9 is left over
+    assert convolve.leftover(10, 3, 2) == 1
+    assert (10 - 3) / 2 + 1 == 4.5  # the option without a floor
+
+
+def test_max_pooling_keeps_the_right_edge_of_the_square_and_average_pooling_half_of_both():
     square = np.zeros((18, 18), np.float32)
     square[5:13, 5:13] = 1
     response = convolve.correlate2d(square, kernels.get("vertical edges"))
+    assert (response.min(), response.max()) == (-3, 3)
+    for row, column in np.argwhere(np.abs(response) == 3):
+        tile = response[row // 2 * 2 : row // 2 * 2 + 2, column // 2 * 2 : column // 2 * 2 + 2]
+        assert (tile == 0).all(axis=0).sum() == 1  # a column of zeros beside the edge
+        assert len({*np.sign(tile[tile != 0])}) == 1  # −3 and +3 never meet
     kept = convolve.pool2d(response, 2)
     assert (kept.min(), kept.max()) == (0, 3)
     means = convolve.pool2d(response, 2, kind="average")
     assert (means.min(), means.max()) == (-1.5, 1.5)
+    assert right("stride_and_pooling/signed-max") == ["Only the right edge"]
+
+
+def test_a_pooled_map_changes_less_than_the_map_and_not_at_all_is_wrong():
+    digits = np.pad(data.load("mnist").test.images[:100], ((0, 0), (0, 0), (10, 10), (10, 10)))
+    seen = []
+    for moved in (digits, np.roll(digits, 1, axis=3)):
+        maps = np.maximum(convolve.conv_layer(moved, kernels.get("vertical edges")[None, None], padding=1), 0)
+        seen.append((maps, convolve.pool2d(maps, 4)))
+    change = [np.abs(a - b).sum() / (a + b).sum() for a, b in zip(*seen, strict=True)]
+    assert change[0] > 2 * change[1] > 0.1
+    assert right("stride_and_pooling/shift") == ["Less than the map, but it changes"]
+
+
+def test_swapped_quarters_have_another_pooled_map_and_the_same_average():
+    values = np.random.default_rng(0).random((24, 24))
+    swapped = np.roll(values, (12, 12), axis=(0, 1))
+    pooled_map = convolve.pool2d(values, 4)
+    assert f"{len(pooled_map)}×{len(pooled_map)} places" in said("stride_and_pooling/quarters")
+    assert not np.allclose(pooled_map, convolve.pool2d(swapped, 4))
+    np.testing.assert_allclose(convolve.global_average(values), convolve.global_average(swapped))
+
+
+def test_a_unit_behind_a_pooling_sees_eight_pixels():
+    sizes = [layer.size for layer in convolve.receptive_field([(3, 1, 0), (2, 2, 0), (3, 1, 0)])]
+    assert right("stride_and_pooling/field") == [str(sizes[-1])]
+    text = said("stride_and_pooling/field")
+    assert f"{sizes[0]} after the first convolution, {sizes[1]} after the pooling" in text
+    assert f"{sizes[1]} + 2·2 = {sizes[2]}" in text
+    unstrided = convolve.receptive_field([(3, 1, 0), (2, 1, 0), (3, 1, 0)])[-1].size
+    assert f" {unstrided} That adds" in text  # the option without the stride
+    assert f" {sizes[1] * 3} That multiplies {sizes[1]} by 3" in text
 
 
 def test_a_thin_line_comes_and_goes_under_stride_two_and_stays_under_max_pooling():
