@@ -50,7 +50,7 @@ test-browser: setup ## the lessons in a real JupyterLab, driven through headless
 	@$(FETCH)
 	$(PYTEST) -n 2 --dist loadgroup -m browser tests/browser
 
-nightly: setup ## what takes too long for every change: each exercise 200 times on fresh cases, errors put into helpers
+nightly: setup ## what takes hours: each exercise 200 times on fresh cases, and every small error in its solution
 	@$(FETCH)
 	EXERCISE_RUNS=200 $(PYTEST) -n 2 tests/lessons/test_exercises.py
 	$(PY) -m tools.mutants
