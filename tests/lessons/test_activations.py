@@ -310,3 +310,39 @@ def test_nobody_listens_to_dead_maps():
 @pytest.mark.parametrize("channel", [10, 50, 61])
 def test_three_second_layer_channels_are_silent_on_the_six(channel):
     assert activations(network(), six(), "features.relu2")["features.relu2"][0, channel].max() == 0
+
+
+# -- what the options of its predictions say -------------------------------------------------------------------------
+
+
+def test_the_loudest_channel_is_not_the_costliest_and_one_loss_is_not_enough():
+    assert loudest()[0] != costliest()[0]
+    assert check("activations/blind", network(), six(), costliest()[:1]).status == "wrong"
+
+
+def test_blurs_and_sharpen_have_no_relatives_and_the_edges_do():
+    filters = network().features.conv1.weight.detach()[:, 0].flatten(1)
+    filters = filters / filters.norm(dim=1, keepdim=True)
+    chance = torch.randn(500, 32, 9, generator=torch.Generator().manual_seed(0))
+    chance = chance / chance.norm(dim=2, keepdim=True)
+    for name in ("vertical edges", "horizontal edges", "falling diagonal", "box blur", "gaussian blur", "sharpen"):
+        kernel = torch.as_tensor(kernels.get(name), dtype=torch.float32).flatten()
+        kernel = kernel / kernel.norm()
+        lucky = (chance @ kernel).amax(1).quantile(0.95)
+        assert ((filters @ kernel).max() > lucky) == (name.endswith(("edges", "diagonal"))), name
+
+
+def test_a_second_layer_window_has_eight_pixels_and_two_layers_follow_it():
+    names = [name for name, _ in network().named_modules()]
+    after = names[names.index("features.pool2") :]
+    assert sum(isinstance(network().get_submodule(name), nn.Linear) for name in after) == 2
+
+
+def test_shuffling_filters_and_slices_leaves_the_logits():
+    model, order = network(), torch.randperm(32)
+    wanted = model(six())
+    with torch.no_grad():
+        model.features.conv1.weight.copy_(model.features.conv1.weight[order].clone())
+        model.features.conv1.bias.copy_(model.features.conv1.bias[order].clone())
+        model.features.conv2.weight.copy_(model.features.conv2.weight[:, order].clone())
+    torch.testing.assert_close(model(six()), wanted, atol=1e-4, rtol=1e-4)

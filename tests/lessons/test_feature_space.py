@@ -9,10 +9,11 @@ from scipy.spatial import distance as scipy_distance
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 
-from helpers import plots
+from helpers import data, plots
 from helpers.explorers.map import CONFUSED, MapExplorer
 from helpers.explorers.neighbors import NeighborExplorer
 from helpers.inside import features
+from helpers.network import checkpoints, models
 from helpers.plots.clouds import canvas
 
 
@@ -350,3 +351,24 @@ def test_a_map_of_pictures_puts_each_in_its_place_and_color():
 def test_a_map_with_a_missing_point_is_named():
     with pytest.raises(ValueError, match="one point"):
         plots.cloud([np.zeros((3, 2))], np.zeros((4, 8, 8)), np.zeros(4, int), "ab")
+
+
+# -- what the options of its predictions say -------------------------------------------------------------------------
+
+
+def test_features_are_128_numbers_and_an_untrained_networks_neighbors_are_like_those_of_pixels():
+    mnist = data.load("mnist")
+    bank, queries = mnist.train[:1000], mnist.test[:200]
+    torch.manual_seed(0)
+    untrained, trained, share = models.ConvNet().eval(), checkpoints.load("mnist"), {}
+    for name, rows in {
+        "pixels": features.pixels,
+        "untrained": lambda images: features.vectors(untrained, images),
+        "trained": lambda images: features.vectors(trained, images),
+    }.items():
+        known, new = rows(bank.images), rows(queries.images)
+        assert known.shape[1] == (784 if name == "pixels" else 128)
+        share[name] = features.knn_accuracy(known, bank.labels, new, queries.labels, k=5, metric="mse")
+    assert share["untrained"] > 0.5, "far better than guessing"
+    assert abs(share["untrained"] - share["pixels"]) < 0.1
+    assert share["trained"] >= max(share["untrained"], share["pixels"])

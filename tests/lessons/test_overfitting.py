@@ -2,14 +2,16 @@
 
 import itertools
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from helpers.explorers.momentum import descend, hump_gradient, valley_gradient
-from tools import ROOT
+from helpers.exercises.overfitting import LESSON
+from helpers.network.descent import descend, hump_gradient, valley_gradient
+from tools import ROOT, lessons
 
 STORED = ROOT / "benchmarks" / "results" / "training.json"
 
@@ -483,3 +485,43 @@ def test_the_stored_race_holds_what_the_lesson_draws():
     assert {"processor", "threads", "bfloat16 in hardware", "torch"} <= set(stored["machine"])
     assert all(len(rung["seconds"]) == len(rung["epochs"]) == len(rung["accuracy"]) for rung in stored["rungs"])
     assert all(min(rung["accuracy"]) >= stored["target"] for rung in stored["rungs"])
+
+
+def why(key, option):
+    """The text of an option of a prediction, and its explanation."""
+    chosen = LESSON.questions[f"overfitting/{key}"].options["abcd".index(option)]
+    return f"{chosen.text}: {chosen.why}"
+
+
+def test_the_numbers_in_the_options_are_those_of_the_sum():
+    moves = -np.diff(descend(lambda place: np.ones_like(place), 0.0, 0.1, 0.9, 200))
+    assert f"{moves[0]:.1f}" in why("steady-slope", "a")
+    assert f"{moves[1]:.2f}" in why("steady-slope", "b")
+    assert f"{moves[2] - moves[1]:.3f}" in why("steady-slope", "b")
+    assert f"{moves[-1]:.0f}: ten times" in why("steady-slope", "c")
+    assert (1 / 0.5) / 0.5 == 4  # the survivors halved: a quarter of the sum
+    assert "four times instead of twice" in why("survivors", "b")
+
+
+def stored(words):
+    """What a cell of the lesson's notebook showed when it was last run, the one with these words, as text."""
+    (path,) = [path for path in lessons.notebooks() if lessons.name_of(path) == "overfitting"]
+    for cell in lessons.code_cells(path):
+        shown = "\n".join(
+            part
+            for output in cell.get("outputs", [])
+            for part in [output.get("text", ""), *(output.get("data", {}).values())]
+            if isinstance(part, str)
+        )
+        if words in shown and "Predict:" not in shown:
+            return shown
+    raise AssertionError(words)
+
+
+def test_the_right_options_agree_with_what_the_notebook_shows():
+    shares = re.findall(r"([A-Z][\w\-/ ]+) ([\d.]+)%", stored("right answers, class by class"))
+    assert min(shares, key=lambda pair: float(pair[1]))[0] == "Shirt"
+    slow, fast, momentum, _ = (float(x) for x in re.findall(r": ([\d.]+)$", stored("momentum 0.9, lr"), re.MULTILINE))
+    assert slow - fast > 0.5 * (slow - momentum), "ten times the rate closes most of the gap"
+    last, lowest = re.findall(r"loss ([\d.]+)", stored("at its lowest"))[1:3]
+    assert float(last) > float(lowest)

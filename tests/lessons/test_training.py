@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from helpers.exercises import check
+from helpers.exercises.training import LESSON
 from helpers.network import models
+from tools import lessons
 
 
 def patient(*end, size=3, flat=800, relu=nn.ReLU, width=10):
@@ -538,6 +541,51 @@ def test_the_numbers_in_the_prose():
     assert sum(table.values()) == 225_034
     assert table["classifier.hidden"] == 204_928 > 0.9 * 225_034
     assert models.count_parameters(models.DenseNet()) == 224_995
+
+
+def why(key, option):
+    """The text of an option of a prediction, and its explanation."""
+    chosen = LESSON.questions[f"training/{key}"].options["abcd".index(option)]
+    return f"{chosen.text}: {chosen.why}"
+
+
+def test_the_numbers_in_the_options_are_those_of_the_network():
+    table = {x.name.split(".")[1]: x.parameters for x in models.layer_table(models.ConvNet(), (1, 28, 28))}
+    for option, layer in zip("abcd", ("conv1", "conv2", "hidden", "output"), strict=True):
+        assert layer in why("where-parameters", option) or layer.startswith("conv")
+        assert f"{table[layer]:,}" in why("where-parameters", option)
+    assert "0.1" in why("first-loss", "a")
+    assert f"{math.log(10):.3f}" in why("first-loss", "c")
+    assert f"{math.exp(-10):.5f}" in why("first-loss", "d")
+
+
+def stored(words):
+    """What a cell of the lesson's notebook showed when it was last run, the one with these words, as text."""
+    (path,) = [path for path in lessons.notebooks() if lessons.name_of(path) == "training"]
+    for cell in lessons.code_cells(path):
+        shown = "\n".join(
+            part
+            for output in cell.get("outputs", [])
+            for part in [output.get("text", ""), *(output.get("data", {}).values())]
+            if isinstance(part, str)
+        )
+        if words in shown and "Predict:" not in shown:
+            return shown
+    raise AssertionError(words)
+
+
+def test_the_options_agree_with_what_the_notebook_shows():
+    shown = int(re.search(r"answers to ([\d,]+) test digits", stored("Its answers to"))[1].replace(",", ""))
+    assert f"{shown:,} test digits" in LESSON.questions["training/untrained"].text
+    assert 0.05 < float(re.search(r"right: ([\d.]+)%", stored("right: "))[1]) / 100 < 0.15
+    steps = int(re.search(r"over ([\d,]+) steps", stored("validation accuracy"))[1].replace(",", ""))
+    assert 1500 < steps < 1600
+    assert "more than 1,500" in why("one-epoch", "a")
+    small = float(re.search(r"([\d.]+)% right on validation", stored("right on validation images"))[1])
+    assert round(100 * (100 - small), -2) == 600
+    assert "some 600 wrong" in why("one-epoch", "b")
+    assert 50_000 // 6_000 == 8
+    assert 80 <= int(re.search(r"(\d+) wrong", stored("of the test digits right"))[1]) <= 130
 
 
 def test_scrambling_is_nothing_to_a_dense_network_and_something_to_a_convolution():
