@@ -15,14 +15,13 @@ import inspect
 import linecache
 import os
 import secrets
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from helpers.exercises import core, judge
-from tools import lessons
+from tools import lessons, mutants
 
 LESSONS = [path for path in lessons.notebooks() if lessons.exercises(path)]
 EXERCISES = [(path, exercise) for path in LESSONS for exercise in lessons.exercises(path)]
@@ -62,23 +61,8 @@ class Recorder:
 
 @pytest.fixture(scope="module")
 def namespaces():
-    """The lesson's names after the cells above an exercise, executed once per lesson as the notebook would."""
-    made = {}
-
-    def at(path, exercise):
-        cells = lessons.context(path, exercise)
-        names, done = made.get(path, ({"__name__": "lesson"}, 0))
-        before = Path.cwd()
-        os.chdir(path.parent)
-        try:
-            for cell in cells[done:]:
-                exec(compile(cell, path.name, "exec"), names)
-        finally:
-            os.chdir(before)
-        made[path] = (names, len(cells))
-        return dict(names)
-
-    return at
+    """The lesson's names after the cells above an exercise, as the notebook would have them."""
+    return mutants.namespaces()
 
 
 def run(names, source, exercise):

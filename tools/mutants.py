@@ -1,0 +1,135 @@
+"""Change one thing in each official solution and see whether its check notices.
+
+    python -m tools.mutants [NAME ...]      all lessons without a name
+
+One operator, comparison, sign or constant is changed at a time: what a student types by mistake. A mutant that the
+check accepts in any of ``TRIES`` runs is printed, unless ``EQUIVALENT`` says why it is no mistake. Mutants that stop
+with an error or never end are noticed anyway. The exit code is 1 if any is left.
+"""
+
+import ast
+import contextlib
+import copy
+import io
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from helpers.exercises import core, judge
+from tools import lessons
+
+TRIES = 5
+SWAPS: dict[type[ast.AST], tuple[type[ast.AST], ...]] = {
+    ast.Add: (ast.Sub,),
+    ast.Sub: (ast.Add,),
+    ast.Mult: (ast.Div, ast.Add),
+    ast.Div: (ast.Mult, ast.FloorDiv),
+    ast.FloorDiv: (ast.Div,),
+    ast.Mod: (ast.FloorDiv,),
+    ast.Pow: (ast.Mult,),
+    ast.MatMult: (ast.Mult,),
+    ast.Lt: (ast.LtE, ast.Gt),
+    ast.LtE: (ast.Lt, ast.GtE),
+    ast.Gt: (ast.GtE, ast.Lt),
+    ast.GtE: (ast.Gt, ast.LtE),
+    ast.Eq: (ast.NotEq,),
+    ast.NotEq: (ast.Eq,),
+    ast.Is: (ast.IsNot,),
+    ast.IsNot: (ast.Is,),
+    ast.And: (ast.Or,),
+    ast.Or: (ast.And,),
+}
+#: (exercise, the line as it is, the line as changed) → why the changed one is right too.
+EQUIVALENT: dict[tuple[str, str, str], str] = {}
+
+
+def namespaces() -> Callable[[Path, lessons.Exercise], dict[str, Any]]:
+    """A function that gives a lesson's names after the cells above an exercise; each cell is run once per lesson."""
+    made: dict[Path, tuple[dict[str, Any], int]] = {}
+
+    def at(path: Path, exercise: lessons.Exercise) -> dict[str, Any]:
+        cells = lessons.context(path, exercise)
+        names, done = made.get(path, ({"__name__": "lesson"}, 0))
+        with contextlib.chdir(path.parent):
+            for cell in cells[done:]:
+                exec(compile(cell, path.name, "exec"), names)
+        made[path] = (names, len(cells))
+        return dict(names)
+
+    return at
+
+
+def mutants(source: str) -> Iterator[tuple[str, str, str]]:
+    """Every (changed source, line before, line after)."""
+    tree = ast.parse(source)
+    before = ast.unparse(tree).split("\n")
+    for index, node in enumerate(ast.walk(tree)):
+        for change in _changes(node):
+            other = copy.deepcopy(tree)
+            change(list(ast.walk(other))[index])
+            text = ast.unparse(other)
+            pairs = [(a.strip(), b.strip()) for a, b in zip(before, text.split("\n"), strict=True) if a != b]
+            if pairs:
+                yield text, *pairs[0]
+
+
+def _changes(node: ast.AST) -> Iterator[Callable[[Any], None]]:
+    for name in ("op", "ops"):  # of a calculation or a comparison
+        operator = getattr(node, name, None)
+        operator = operator[0] if isinstance(operator, list) and operator else operator
+        for other in SWAPS.get(type(operator), ()):
+            value = [other()] if name == "ops" else other()
+            yield lambda n, name=name, value=value: setattr(n, name, value)
+        if isinstance(operator, ast.USub | ast.Not):
+            yield lambda n: setattr(n, "op", ast.UAdd())
+    if isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float):
+        for value in (not node.value,) if isinstance(node.value, bool) else (node.value + 1, node.value - 1):
+            yield lambda n, value=value: setattr(n, "value", value)
+
+
+def accepted(names: dict[str, Any], source: str, exercise: lessons.Exercise) -> int:
+    """How often, of ``TRIES``, the check takes this for right."""
+    verdicts: list[core.Verdict] = []
+    names["check"] = lambda key, *answers: verdicts.append(core.check(key, *answers))
+    with contextlib.suppress(Exception), _silence():
+        for _ in range(TRIES):
+            exec(compile(source + "\n" + exercise.check_source, exercise.key, "exec"), names)
+            if verdicts[-1].status != "right" and "still running" in verdicts[-1].message:
+                break
+    return sum(verdict.status == "right" for verdict in verdicts)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    unread = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(unread), contextlib.redirect_stderr(unread):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def main(chosen: list[str]) -> int:
+    """Print the mutants that checks accept; the exit code."""
+    os.environ["CNN_MEMORY"], judge.LIMIT = "off", 2.0
+    at, left = namespaces(), 0
+    for path in lessons.chosen(chosen):
+        for exercise in lessons.exercises(path):
+            with _silence():
+                names = at(path, exercise)
+            if accepted(dict(names), exercise.solution_source, exercise) < TRIES:
+                sys.exit(f"{exercise.key}: the solution itself is not accepted.")
+            tried, alive = 0, []
+            for source, before, after in mutants(exercise.solution_source):
+                tried += 1
+                times = accepted(dict(names), source, exercise)
+                if times and (exercise.key, before, after) not in EQUIVALENT:
+                    alive.append(f"    {before}  →  {after}" + (f"  ({times} of {TRIES})" if times < TRIES else ""))
+            left += len(alive)
+            print(f"{exercise.key}: {len(alive)} of {tried} accepted", *alive, sep="\n", flush=True)
+    return int(left > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
