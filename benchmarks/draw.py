@@ -11,7 +11,6 @@ from unittest.mock import patch
 
 from helpers.data import strokes
 from helpers.explorers import draw
-from helpers.explorers.base import Explorer
 from helpers.inside import occlusion
 
 LIMIT = 0.150
@@ -32,7 +31,8 @@ def plainly(tool, turn):
     def slow(model, x, size, stride, **_):
         return occlusion.occlusion(model, x, size, stride, incremental=False)
 
-    with patch.object(draw, "occlusion", slow), patch.object(draw.DrawDigit, "render", Explorer.render):
+    with patch.object(draw, "occlusion", slow):
+        tool._redraw.forget()  # so that everything is drawn anew
         return seconds(tool, draw.CAREFUL, turn)
 
 
