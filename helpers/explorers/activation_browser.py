@@ -14,21 +14,22 @@ from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
 from helpers import data
-from helpers.explorers.base import KeptExplorer
+from helpers.explorers.base import Explorer, flow
+from helpers.explorers.parts import inches, menu, panel, slider
 from helpers.filters.geometry import ReceptiveField, receptive_field
 from helpers.network import checkpoints
 from helpers.network.hooks import activations
 from helpers.network.models import layer_table
 from helpers.plots.pictures import tile
-from helpers.plots.pixels import Caption, Pixels, paint, screen_colors
-from helpers.plots.style import FAINT, Kind, figure, limit
+from helpers.plots.pixels import pixels
+from helpers.plots.style import FAINT, Kind, as_picture, colormap, figure, limit
 
 ALL, OWN = "all", "your own"
 SAMPLE = 100  # images whose strongest response sets the color scale of a layer
 MARK = "#00b4d8"  # stands out on gray, on black-to-yellow and on blue-to-red alike
 
 
-class ActivationBrowser(KeptExplorer):
+class ActivationBrowser(Explorer):
     """Image, layer and channel; the image beside all maps of the layer, one map enlarged, and the patch it answers to.
 
     Convolutions are drawn before the ReLU, signed around zero; all later layers from black (zero) up. A scale belongs
@@ -78,6 +79,7 @@ class ActivationBrowser(KeptExplorer):
         count = int(self._labels.max()) + 1 if self._labels is not None else 10
         self.classes = tuple(classes or map(str, range(count)))
         self._seen: tuple[str, int] | None = None
+        self._laid_out = ""
         self._tops = self._find_tops()
         first = "relu1" if "relu1" in self._names else next(iter(self._names))
         start = {"digits": ALL if own is None else OWN, "image": 22 if own is None else 0, "layer": first, "channel": 3}
@@ -132,20 +134,16 @@ class ActivationBrowser(KeptExplorer):
         """Digits to choose from, the image among them, the layer, the channel."""
         present = [] if self._labels is None else [c for i, c in enumerate(self.classes) if (self._labels == i).any()]
         groups = [ALL, *present, *([OWN] if self._own is not None else [])]
-        wide = {"style": {"description_width": "60px"}}
-        long = widgets.Layout(width="380px")
         chosen = {
-            "digits": widgets.Dropdown(
-                options=groups, description="show", layout=widgets.Layout(width="180px"), **wide
-            ),
-            "image": widgets.IntSlider(0, 0, len(self._images) - 1, description="image", layout=long, **wide),
+            "digits": menu("show", groups, width="210px"),
+            "image": slider("image", 0, len(self._images) - 1, width="380px"),
             "layer": widgets.ToggleButtons(
                 options=list(self._names),
                 tooltips=["×".join(map(str, shape)) for shape in self._shapes.values()],
                 style={"button_width": "64px"},
                 layout=widgets.Layout(width="auto"),
             ),
-            "channel": widgets.IntSlider(0, 0, 0, description="channel", layout=long, **wide),
+            "channel": slider("channel", 0, 0, width="380px"),
         }
         chosen["digits"].observe(self._take_digits, names="value")
         chosen["layer"].observe(self._take_layer, names="value")
@@ -155,13 +153,10 @@ class ActivationBrowser(KeptExplorer):
 
     def arrange(self, controls: Mapping[str, widgets.Widget]) -> widgets.Widget:
         """Which image above, which map below it, and the picture."""
-        row = widgets.Layout(flex_flow="row wrap", grid_gap="4px 18px", align_items="center")
-        image = widgets.HBox([controls["digits"], controls["image"]], layout=row)
         # ToggleButtons put a description of their own above themselves, where nothing else stands.
-        word = widgets.Label("layer", layout=widgets.Layout(width="56px", display="flex", justify_content="flex-end"))
+        word = widgets.Label("layer", layout=widgets.Layout(width="88px", display="flex", justify_content="flex-end"))
         layer = widgets.HBox([word, controls["layer"]])
-        maps = widgets.HBox([layer, controls["channel"]], layout=row)
-        return widgets.VBox([image, maps, self.error, self.image])
+        return self.page(flow(controls["digits"], controls["image"]), flow(layer, controls["channel"]))
 
     def _take_digits(self, change: Any) -> None:
         with self.quiet():
@@ -182,38 +177,30 @@ class ActivationBrowser(KeptExplorer):
         """Five panels and a color bar, all in units of their own panel, so that a redraw moves no axis."""
         wide, high = 9.7, 4.2
         drawn = figure(wide, high, layout=None)
-
-        def panel(x: float, y: float, side: float, framed: bool = True) -> Pixels:
-            axes = drawn.add_axes((x / wide, y / high, side / wide, side / high))
-            axes.set_axis_off()
-            axes.set(xlim=(0, 1), ylim=(1, 0))
-            return axes.add_artist(Pixels(framed=framed))
-
-        self._image, self._map = panel(0.1, 1.52, 2.15), panel(6.44, 1.07, 2.6)
-        self._sheet = panel(2.7, 0.1, 3.57, framed=False)
-        self._patch, self._weights = panel(0.1, 0.1, 1.0), panel(1.25, 0.1, 1.0)
-        self._titles = [a.axes.add_artist(Caption(0, 1, 11, pad=6)) for a in (self._image, self._sheet, self._map)]
-        for artist, text in ((self._patch, "what it sees"), (self._weights, "its filter")):
-            artist.axes.set_title(text, fontsize=10, loc="left", pad=3)
-        mark = {"fill": False, "edgecolor": MARK, "linewidth": 2.0, "clip_on": False}
-        self._boxes = [a.axes.add_patch(Rectangle((0, 0), 0, 0, **mark)) for a in (self._image, self._sheet, self._map)]
+        places = [(0.1, 1.52, 2.15), (2.7, 0.1, 3.57), (6.44, 1.07, 2.6), (0.1, 0.1, 1.0), (1.25, 0.1, 1.0)]
+        panels = [panel(inches(drawn, x, y, side, side), size=11) for x, y, side in places]
+        (self._image, self._sheet, self._map, self._patch, self._weights), titles = zip(*panels, strict=True)
+        self._weights.set_cmap(colormap("weights"))
+        self._sheet.axes.set_axis_off()
+        for artist, title in panels:
+            title.set(ha="left", x=0)
+            artist.axes.set_anchor("NW")
+        self._titles = titles[:3]
+        for title, text in zip(titles[3:], ("what it sees", "its filter"), strict=True):
+            title.set(text=text, fontsize=10)
+        mark = {"fill": False, "edgecolor": MARK, "linewidth": 2.0, "clip_on": False, "zorder": 4}
+        self._boxes = [title.axes.add_patch(Rectangle((0, 0), 0, 0, **mark)) for title in self._titles]
         rows = max(-(-shape[0] // _columns(shape[0])) for shape in self._shapes.values())
-        self._rows = [
-            self._sheet.axes.text(-0.012, 0, "", ha="right", va="center", fontsize=8, color=FAINT) for _ in range(rows)
-        ]
-        bar = drawn.add_axes((9.13 / wide, 1.07 / high, 0.1 / wide, 2.6 / high))
-        self._bar = bar.add_artist(Pixels())
+        place = {"transform": self._sheet.axes.get_yaxis_transform(), "ha": "right", "va": "center", "zorder": -1}
+        self._rows = [self._sheet.axes.text(-0.012, 0, "", fontsize=8, color=FAINT, **place) for _ in range(rows)]
+        bar = inches(drawn, 9.13, 1.07, 0.1, 2.6)
         bar.set_axis_off()
-        place = {"transform": bar.transAxes, "fontsize": 9, "va": "center"}
+        self._bar = pixels(bar)
+        bar.set_aspect("auto")
+        place = {"transform": bar.transAxes, "fontsize": 9, "va": "center", "zorder": -1}
         self._ends = [bar.text(1.5, y, "", **place) for y in (0.0, 0.5, 1.0)]
-        self._said = drawn.add_artist(Caption(6.44 / wide, 0.93 / high, 10, hang=True))
-        self.moving = [self._image, self._sheet, self._map, self._patch, self._weights, self._bar]
-        self.moving += [*self._boxes, self._titles[0], self._titles[2], self._said]
+        self._said = drawn.text(6.44 / wide, 0.93 / high, "", fontsize=10, va="top")
         return drawn
-
-    def still(self) -> str:
-        """Only the layer changes what stands still."""
-        return self._sliders["layer"].value
 
     def _look(self, digits: str, index: int) -> None:
         """Send the image through the network, unless it is the one of the last redraw."""
@@ -227,6 +214,7 @@ class ActivationBrowser(KeptExplorer):
         self.probabilities = torch.softmax(found[last][0], 0).numpy()
         self._found = {short: found[name][0].numpy() for short, name in self._names.items()}
         self._seen = (digits, index)
+        self._image.set_data(as_picture(self._x[0]))
 
     def draw(self, digits: str, image: int, layer: str, channel: int) -> None:
         """Put the maps of the layer and the chosen channel into the kept panels."""
@@ -237,23 +225,14 @@ class ActivationBrowser(KeptExplorer):
         one, columns = maps[channel], _columns(len(maps))
         count, height, width = maps.shape
         sheet = tile(maps, columns)
-        unit = max(sheet.shape)
-
-        self._image.set_data(screen_colors(self._x[0].numpy()))
-        self._sheet.set_data(paint(sheet, kind, top))
-        self._map.set_data(paint(one, kind, top))
+        self._sheet.set_data(sheet)
+        self._map.set_data(one)
+        if self._laid_out != layer:
+            self._laid_out = layer
+            self._lay_out(kind, top, columns, count, height)
         self._draw_filter(layer, channel)
-
         y, x = divmod(channel, columns)
-        self._boxes[1].set_bounds(x * (width + 1) / unit, y * (height + 1) / unit, width / unit, height / unit)
-        for row, text in enumerate(self._rows):
-            text.set_text(str(row * columns) if row * columns < count else "")
-            text.set_y((row * (height + 1) + height / 2) / unit)
-
-        ramp = np.linspace(1, -1 if kind == "response" else 0, 256)[:, None]
-        self._bar.set_data(paint(ramp * top, kind, top), stretch=True)
-        for text, part in zip(self._ends, (-1, 0, 1) if kind == "response" else (0, 0.5, 1), strict=True):
-            text.set_text(("≥" if part == 1 else "") + f"{part * top:.2g}".replace("-", "−"))
+        self._boxes[1].set_bounds(x * (width + 1) - 0.5, y * (height + 1) - 0.5, width, height)
 
         winner = int(self.probabilities.argmax())
         truth = f" · a {self.classes[self._labels[index]]}" if digits != OWN and self._labels is not None else ""
@@ -264,6 +243,17 @@ class ActivationBrowser(KeptExplorer):
         self._titles[2].set_text(f"{layer}, channel {channel}" + (", before ReLU" if kind == "response" else ""))
         self._draw_unit(layer, one)
 
+    def _lay_out(self, kind: Kind, top: float, columns: int, count: int, height: int) -> None:
+        """Color scale and row numbers, which only another layer changes."""
+        low = -top if kind == "response" else 0.0
+        self._bar.set_data(np.linspace(top, low, 256)[:, None])
+        for artist in (self._sheet, self._map, self._bar):
+            artist.set(cmap=colormap(kind), clim=(low, top))
+        for row, text in enumerate(self._rows):
+            text.set(text=str(row * columns) if row * columns < count else "", y=row * (height + 1) + height / 2 - 0.5)
+        for text, part in zip(self._ends, (-1, 0, 1) if kind == "response" else (0, 0.5, 1), strict=True):
+            text.set_text(("≥" if part == 1 else "") + f"{part * top:.2g}".replace("-", "−"))
+
     def _draw_unit(self, layer: str, one: np.ndarray) -> None:
         """Mark the strongest unit of the map and what it sees of the image."""
         row, column = (int(i) for i in np.unravel_index(one.argmax(), one.shape))
@@ -272,16 +262,14 @@ class ActivationBrowser(KeptExplorer):
             box.set_visible(not silent)
         on = f"{(one > 0).mean():.0%} of its units are on"
         if silent:
-            self._patch.set_data(np.full((1, 1, 4), 255, np.uint8))
+            self._patch.set_data(np.ones((1, 1)))
             self._said.set_text(f"silent here: no unit answers\n{on}")
             return
-        height, width = one.shape
-        self._boxes[2].set_bounds(column / width, row / height, 1 / width, 1 / height)
+        self._boxes[2].set_bounds(column - 0.5, row - 0.5, 1, 1)
         rows, columns = self._fields[layer].box(row, column, self._x.shape)
-        tall, broad = self._x.shape[2:]
         seen = (columns.stop - columns.start, rows.stop - rows.start)
-        self._boxes[0].set_bounds(columns.start / broad, rows.start / tall, seen[0] / broad, seen[1] / tall)
-        self._patch.set_data(screen_colors(self._x[0, :, rows, columns].numpy()))
+        self._boxes[0].set_bounds(columns.start - 0.5, rows.start - 0.5, *seen)
+        self._patch.set_data(as_picture(self._x[0, :, rows, columns]))
         value = one[row, column]
         self._said.set_text(
             f"strongest: {value:.2f} in row {row}, column {column}\nit sees {seen[1]}×{seen[0]} pixels · {on}"
@@ -295,7 +283,8 @@ class ActivationBrowser(KeptExplorer):
             return
         own = weights[channel].numpy()
         grid = own[0] if len(own) == 1 else tile(own, _columns(len(own)))
-        self._weights.set_data(paint(grid, "weights", limit([own])))
+        self._weights.set_data(grid)
+        self._weights.set_clim(-limit([own]), limit([own]))
 
 
 @contextlib.contextmanager

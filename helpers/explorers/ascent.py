@@ -9,9 +9,10 @@ import ipywidgets as widgets
 import numpy as np
 from matplotlib.figure import Figure
 
-from helpers.explorers.base import Explorer
+from helpers.explorers.base import Explorer, flow
+from helpers.explorers.parts import menu, panel, slider
 from helpers.inside.maximize import Ascent
-from helpers.plots.style import COLORS, FAINT, INK, as_array, figure, frame
+from helpers.plots.style import COLORS, FAINT, INK, as_array, figure
 
 
 class AscentExplorer(Explorer):
@@ -37,37 +38,26 @@ class AscentExplorer(Explorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Rule, step (with play and pause) and class."""
-        style = {"style": {"description_width": "64px"}}
-        play = widgets.Play(max=self._last, interval=120, show_repeat=False)
-        slider = widgets.IntSlider(max=self._last, description="frame", **style)
-        widgets.jslink((play, "value"), (slider, "value"))
-        self._play = play
+        self._play = widgets.Play(max=self._last, interval=120, show_repeat=False)
+        frame = slider("frame", 0, self._last)
+        widgets.jslink((self._play, "value"), (frame, "value"))
         return {
-            "rule": widgets.Dropdown(options=list(self.climbs), description="rule", **style),
-            "frame": slider,
-            "shown": widgets.Dropdown(
-                options=[(name, i) for i, name in enumerate(self.classes)], description="curve of", **style
-            ),
+            "rule": menu("rule", self.climbs),
+            "frame": frame,
+            "shown": menu("curve of", [(name, i) for i, name in enumerate(self.classes)]),
         }
 
     def arrange(self, controls: Mapping[str, widgets.Widget]) -> widgets.Widget:
         """Play button beside the slider it moves."""
-        row = widgets.Layout(flex_flow="row wrap", grid_gap="4px 18px", align_items="center")
-        first = widgets.HBox([controls["rule"], self._play, controls["frame"], controls["shown"]], layout=row)
-        return widgets.VBox([first, self.error, self.image])
+        return self.page(flow(controls["rule"], self._play, controls["frame"], controls["shown"]))
 
     def build(self) -> Figure:
         """Ten panels at the left, the curve at the right."""
         drawn = figure(9.6, 3.1, layout=None)
-        self._panels, self._titles = [], []
         count = len(self.classes)
         columns = (count + 1) // 2
-        for i in range(count):
-            row, column = divmod(i, columns)
-            axes = drawn.add_axes((0.005 + column * 0.66 / columns, 0.5 - 0.495 * row, 0.63 / columns, 0.41))
-            self._panels.append(axes.imshow(np.zeros((28, 28)), cmap="gray", vmin=0, vmax=1))
-            frame(axes)
-            self._titles.append(axes.set_title("", fontsize=10, pad=3))
+        places = [(0.005 + i % columns * 0.66 / columns, 0.5 - 0.495 * (i // columns)) for i in range(count)]
+        self._panels = [panel(drawn.add_axes((*place, 0.63 / columns, 0.41)), size=10, pad=3) for place in places]
         self._curve_axes = drawn.add_axes((0.735, 0.18, 0.245, 0.7))
         (self._curve,) = self._curve_axes.plot([], [], color=COLORS[0])
         (self._dot,) = self._curve_axes.plot([], [], "o", color=COLORS[1], markersize=9)
@@ -82,7 +72,7 @@ class AscentExplorer(Explorer):
         images, step = as_array(climb.frames[frame])[:, 0], climb.steps[frame]
         low, high = min(float(images.min()), 0.0), max(float(images.max()), 1.0)
         history = as_array(climb.history)
-        for i, (artist, title) in enumerate(zip(self._panels, self._titles, strict=True)):
+        for i, (artist, title) in enumerate(self._panels):
             artist.set_data((images[i] - low) / (high - low))
             title.set_text(f"{self.classes[i]}: {history[step, i]:,.0f}")
             title.set_color(COLORS[0] if i == shown else (INK if low > -0.5 else FAINT))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import html
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets as widgets
 from matplotlib import rc_context
-from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from traitlets import Unicode
 
+from helpers import display
+from helpers.plots.redraw import Redraw
 from helpers.plots.style import BAD, RC, SHARPNESS, bundle, png, png_of_pixels
 
 
@@ -25,12 +25,17 @@ class NamedImage(widgets.Image):
     description = Unicode("").tag(sync=True)
 
 
+def flow(*parts: widgets.Widget) -> widgets.HBox:
+    """A row that wraps where the page is narrow."""
+    return widgets.HBox(parts, layout=widgets.Layout(flex_flow="row wrap", grid_gap="4px 18px", align_items="center"))
+
+
 class Explorer:
     """Base class of the interactive tools.
 
     A tool says three things: its ``alt`` text, its controls (:meth:`controls`), and how the values of the controls
-    change the artists of its figure (:meth:`draw`). The figure is made once and kept, because changing an image takes a
-    tenth of the time of making a new figure. The PNG goes into an ``ipywidgets.Image``.
+    change the artists of its figure (:meth:`draw`). The figure is made once and kept, and a step of a slider draws only
+    the artists that it changed (:class:`~helpers.plots.redraw.Redraw`). The PNG goes into an ``ipywidgets.Image``.
 
     A tool is displayed as one bundle: the live widget where a kernel runs, the PNG of its present state everywhere else
     (before the notebook is run, in HTML, in slides, on the web), and constant words.
@@ -53,6 +58,7 @@ class Explorer:
         self._controls = dict(self.controls())
         with rc_context(RC):  # artists take their style when they are made
             self.figure = self.build()
+        self._redraw = Redraw(self.figure)
         for name, value in values.items():
             self._set(name, value)
         self.error = widgets.HTML().add_class("explorer-error")
@@ -78,16 +84,15 @@ class Explorer:
         """Change the artists to show these values of the controls."""
         raise NotImplementedError
 
-    def render(self) -> bytes:
-        """The figure as PNG bytes, as quickly as possible; a tool that redraws only some of its artists says how."""
-        return png(self.figure, fast=True)
-
     def arrange(self, controls: Mapping[str, widgets.Widget]) -> widgets.Widget:
         """Lay out controls and picture: the controls in rows that wrap, above the picture."""
-        row = widgets.Layout(flex_flow="row wrap", grid_gap="4px 18px", align_items="center")
-        return widgets.VBox([widgets.HBox(list(controls.values()), layout=row), self.error, self.image])
+        return self.page(flow(*controls.values()))
 
     # -- what every tool has ------------------------------------------------------------------------------------------
+
+    def page(self, *rows: widgets.Widget) -> widgets.VBox:
+        """Rows of controls, and below them the line for mistakes and the picture."""
+        return widgets.VBox([*rows, self.error, self.image])
 
     @property
     def values(self) -> dict[str, Any]:
@@ -115,10 +120,13 @@ class Explorer:
         try:
             self.draw(**self.values)
             self.error.value = ""
-        except ValueError as error:
+        except Exception as error:
+            self._redraw.forget()  # some artists may have changed already
+            if not isinstance(error, ValueError):
+                raise
             self._explain(str(error))
             return
-        data = self.render()
+        data = png_of_pixels(self._redraw.pixels())
         with self.image.hold_sync():
             self.image.width = str(round(int.from_bytes(data[16:20], "big") / SHARPNESS))
             self.image.value = data
@@ -142,48 +150,11 @@ class Explorer:
 
     def _explain(self, sentence: str) -> None:
         """Show a sentence between controls and picture, legible on light and on dark pages."""
-        style = f"border-left:4px solid {BAD};padding:2px 10px;line-height:1.5"
-        self.error.value = f'<div role="alert" style="{style}">{html.escape(sentence)}</div>'
+        self.error.value = display.box(BAD, display.rich(sentence), role="alert")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
         data, about = bundle(png(self.figure), self.alt)
-        live = self.box._repr_mimebundle_()
-        live = live[0] if isinstance(live, tuple) else live
-        view = "application/vnd.jupyter.widget-view+json"
-        if live and view in live:
-            data[view] = live[view]
-        return data, about
+        return display.with_widget(data, self.box), about
 
     def __repr__(self) -> str:
         return f"[{self.alt}]"
-
-
-class KeptExplorer(Explorer):
-    """An explorer fast enough to be played: a step of a slider draws a few artists instead of the whole figure.
-
-    A tool fills ``moving`` in its ``build`` with the artists that a step may change, back to front. If the rest of its
-    figure is not always the same, :meth:`still` says what it depends on.
-    """
-
-    moving: list[Artist]
-    _kept: tuple[Hashable, Any] | None = None
-
-    def still(self) -> Hashable:
-        """What everything that is not in ``moving`` depends on: when it changes, the whole figure is drawn once."""
-        return None
-
-    def render(self) -> bytes:
-        """Draw what moves over the kept picture of all the rest."""
-        canvas, now = self.figure.canvas, self.still()
-        if self._kept is None or self._kept[0] != now:
-            for artist in self.moving:
-                artist.set_animated(True)
-            canvas.draw()
-            self._kept = (now, canvas.copy_from_bbox(self.figure.bbox))
-            for artist in self.moving:
-                artist.set_animated(False)
-        canvas.restore_region(self._kept[1])
-        for artist in self.moving:
-            if artist.get_visible() and (artist.axes is None or artist.axes.get_visible()):
-                self.figure.draw_artist(artist)
-        return png_of_pixels(canvas.buffer_rgba())

@@ -6,20 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from helpers.explorers.base import KeptExplorer
-from helpers.plots.style import DPI, FAINT, INK, RC, SHARPNESS, as_array, figure
+from helpers.explorers.base import Explorer, flow
+from helpers.explorers.parts import inches, menu
+from helpers.plots.pixels import pixels
+from helpers.plots.style import DPI, FAINT, INK, SHARPNESS, as_array, figure
 
 ORDERS = ("most sure first", "least sure first")
 COLUMNS, ROWS = 6, 4
 MARK = "#0072B2"
 
 
-class ConfusionBrowser(KeptExplorer):
+class ConfusionBrowser(Explorer):
     """The confusion matrix beside the images of one of its cells, each with the probability of the answer it got.
 
     Two menus choose the cell: the true class (row) and what the network says (column). In a running notebook a click
@@ -58,27 +59,19 @@ class ConfusionBrowser(KeptExplorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """The true class, the answer, and the order of the images."""
-
-        def menu(options: Sequence[str], description: str) -> widgets.Dropdown:
-            style = {"description_width": "initial"}
-            return widgets.Dropdown(
-                options=options, description=description, style=style, layout=widgets.Layout(width="250px")
-            )
-
         return {
-            "truth": menu(self.classes, "true class"),
-            "said": menu(self.classes, "the network says"),
-            "order": menu(ORDERS, "order"),
+            "truth": menu("true class", self.classes),
+            "said": menu("network says", self.classes),
+            "order": menu("order", ORDERS),
         }
 
     def arrange(self, controls: Mapping[str, widgets.Widget]) -> widgets.Widget:
         """The menus above the picture, and over the picture a transparent sheet that feels clicks."""
-        row = widgets.Layout(flex_flow="row wrap", grid_gap="4px 22px", align_items="center")
-        parts = [widgets.HBox(list(controls.values()), layout=row), self.error]
+        row = flow(*controls.values())
         try:
             from ipycanvas import Canvas
         except ImportError:  # the menus do the same
-            return widgets.VBox([*parts, self.image])
+            return self.page(row)
         width, height = (round(inches * DPI / SHARPNESS) for inches in self.figure.get_size_inches())
         sheet = Canvas(
             width=width, height=height, layout=widgets.Layout(grid_area="here", max_width="100%", margin="2px")
@@ -86,7 +79,7 @@ class ConfusionBrowser(KeptExplorer):
         sheet.on_mouse_down(self.click)
         self.image.layout.grid_area = "here"
         stack = widgets.Layout(grid_template_areas='"here"', justify_items="flex-start", align_items="flex-start")
-        return widgets.VBox([*parts, widgets.GridBox([self.image, sheet], layout=stack)])
+        return widgets.VBox([row, self.error, widgets.GridBox([self.image, sheet], layout=stack)])
 
     def click(self, x: float, y: float) -> None:
         """Choose the cell at this place of the picture, in pixels of the page from its upper left corner."""
@@ -103,17 +96,13 @@ class ConfusionBrowser(KeptExplorer):
 
     def build(self) -> Figure:
         """The matrix, drawn once; a frame that moves over it; a sheet of images with a caption each."""
-        with matplotlib.rc_context(RC):
-            return self._build()
-
-    def _build(self) -> Figure:
         count, names = len(self.classes), self.classes
         longest = max(map(len, names))
         wide, high = 10.2, 4.7
         drawn = figure(wide, high, layout=None)
         left, below = 0.55 + 0.085 * longest, 0.52 + (0.062 * longest if longest > 3 else 0)
         side = high - below - 0.3
-        self._axes = axes = drawn.add_axes((left / wide, below / high, side / wide, side / high))
+        self._axes = axes = inches(drawn, left, below, side, side)
         wrong = self.matrix - np.diag(self.matrix.diagonal())
         top = max(int(wrong.max()), 1)
         axes.imshow(wrong, cmap="Reds", vmin=0, vmax=top)
@@ -129,24 +118,24 @@ class ConfusionBrowser(KeptExplorer):
             spine.set_visible(False)
         axes.tick_params(length=0, labelsize=min(11, 14 - 0.3 * longest))
         axes.set(xlabel="the network says", ylabel="true class")
-        self._frame = axes.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor=MARK, linewidth=3.0, clip_on=False))
+        self._frame = axes.add_patch(
+            Rectangle((0, 0), 1, 1, fill=False, edgecolor=MARK, linewidth=3.0, clip_on=False, zorder=4)
+        )
 
         right = left + side + 0.35
         room = wide - right - 0.1
         self._title = drawn.text(right / wide, 1 - 0.12 / high, "", fontsize=12.5, va="top")
         self._note = drawn.text((right + room / 2) / wide, 0.5, "", fontsize=12, ha="center", color=FAINT)
         step = min(room / COLUMNS, (high - 0.55) / ROWS - 0.2)
-        blank = np.ones(self._images.shape[2:])
         self._pictures, self._captions = [], []
         for i in range(COLUMNS * ROWS):
             y, x = divmod(i, COLUMNS)
             place = (right + x * step, high - 0.5 - (y + 1) * (step + 0.2) + 0.2)
-            panel = drawn.add_axes((place[0] / wide, place[1] / high, 0.94 * step / wide, 0.94 * step / high))
+            panel = inches(drawn, *place, 0.94 * step, 0.94 * step)
             panel.set_axis_off()
-            self._pictures.append(panel.imshow(blank, cmap="gray", vmin=0, vmax=1))
+            self._pictures.append(pixels(panel))
             middle = ((place[0] + 0.47 * step) / wide, (place[1] - 0.03) / high)
             self._captions.append(drawn.text(*middle, "", fontsize=9, ha="center", va="top"))
-        self.moving = [self._frame, self._title, self._note, *self._pictures, *self._captions]
         return drawn
 
     def draw(self, truth: str, said: str, order: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -16,13 +16,15 @@ from torch import nn
 
 from helpers import data
 from helpers.data import strokes
-from helpers.explorers.base import KeptExplorer
+from helpers.explorers.base import Explorer
+from helpers.explorers.parts import Bars, inches, menu, panel, shade, slider
 from helpers.inside.attribution import saliency
 from helpers.inside.occlusion import occlusion
 from helpers.network import checkpoints
 from helpers.network.hooks import record
 from helpers.plots.pictures import tile
-from helpers.plots.style import COLORS, GOOD, as_array, colormap, figure, frame, limit
+from helpers.plots.pixels import pixels
+from helpers.plots.style import COLORS, Kind, as_array, figure, limit
 
 OWN = "my own drawing"
 NETWORKS = {"digits": "mnist", "clothes": "fashion"}
@@ -36,7 +38,7 @@ COLUMNS = (8, 13)
 PAPER, PEN = "#0b0d10", "#f4f4f4"
 
 
-class DrawDigit(KeptExplorer):
+class DrawDigit(Explorer):
     """A sheet to draw on with mouse, pen or finger; beside it what the network makes of the drawing, while you draw.
 
     The drawing is brought into the form the network was trained on (:mod:`helpers.data.strokes`): a digit into a box of
@@ -69,6 +71,7 @@ class DrawDigit(KeptExplorer):
         self._past: list[list[list[strokes.Point]]] = []
         self._down, self._due, self._step = False, 0.0, CAREFUL
         self._drawn_pen: float | None = None
+        self._named = "digits"
         self.canvas = Canvas(width=SHEET, height=SHEET, layout=widgets.Layout(width=f"{SHEET}px", height=f"{SHEET}px"))
         super().__init__(**{"example": "8"} | values)
 
@@ -76,11 +79,8 @@ class DrawDigit(KeptExplorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Stored drawing, network, thickness of the pen, filling; buttons that clear the sheet and take a step back."""
-        wide = {"style": {"description_width": "72px"}, "layout": widgets.Layout(width="280px")}
         half = widgets.Layout(width="136px")
-        example = widgets.Dropdown(
-            options=[OWN, *strokes.DIGITS, *strokes.GARMENTS], value=OWN, description="drawing", **wide
-        )
+        example = menu("drawing", [OWN, *strokes.DIGITS, *strokes.GARMENTS])
         clear = widgets.Button(description="clear", icon="trash", layout=half)
         undo = widgets.Button(description="undo", icon="undo", layout=half)
         example.observe(self._take_example, names="value")
@@ -104,9 +104,7 @@ class DrawDigit(KeptExplorer):
             "network": widgets.ToggleButtons(
                 options=list(self.models), style={"button_width": "132px"}, layout=widgets.Layout(width="290px")
             ),
-            "thickness": widgets.FloatSlider(
-                value=0.08, min=0.03, max=0.2, step=0.005, readout_format=".3f", description="thickness", **wide
-            ),
+            "thickness": slider("thickness", 0.03, 0.2, 0.08, step=0.005, readout_format=".3f"),
             "fill": widgets.Checkbox(description="fill what is enclosed", indent=False),
             "clear": clear,
             "undo": undo,
@@ -167,12 +165,6 @@ class DrawDigit(KeptExplorer):
         """Take back the last stroke, or the last clearing."""
         if self._past:
             self._show(self._past.pop())
-
-    def draw_strokes(self, drawing: Sequence[strokes.Stroke]) -> None:
-        """Put a drawing of your own on the sheet: strokes of points (x, y) in [0, 1]."""
-        strokes.paint(drawing)  # says what is wrong, before anything is changed
-        self._remember()
-        self._show([[(float(x), float(y)) for x, y in stroke] for stroke in drawing])
 
     def _remember(self) -> None:
         self._past = [*self._past[-49:], [list(stroke) for stroke in self.strokes]]
@@ -237,41 +229,31 @@ class DrawDigit(KeptExplorer):
 
     def build(self) -> Figure:
         """Input over probabilities, occlusion over saliency, first layer over second."""
-        wide, high = 7.45, 4.2
-        drawn = figure(wide, high, layout=None)
-
-        def panel(left: float, bottom: float, width: float, height: float) -> Any:
-            return drawn.add_axes((left / wide, bottom / high, width / wide, height / high))
-
+        drawn = figure(7.45, 4.2, layout=None)
         places = [(0.05, 2.2, 1.72, 1.72), (1.94, 2.2, 1.72, 1.72), (1.94, 0.08, 1.72, 1.72),
                   (3.83, 2.1, 3.57, 1.82), (3.83, 0.08, 3.57, 1.72)]  # fmt: skip
-        self._axes = [panel(*place) for place in places]
-        blank = np.zeros((28, 28))
-        self._images = [self._axes[0].imshow(blank, cmap="gray", vmin=0, vmax=1)]
-        self._images += [axes.imshow(np.zeros((2, 2, 3)), aspect="auto") for axes in self._axes[1:]]
-        for axes in self._axes:
-            frame(axes)
-        self._titles = [axes.set_title("", fontsize=11) for axes in self._axes]
+        kinds: tuple[Kind, ...] = ("image", "response", "activation", "activation", "activation")
+        self._axes = [inches(drawn, *place) for place in places]
+        made = [panel(axes, kind, size=11) for axes, kind in zip(self._axes, kinds, strict=True)]
+        self._images, self._titles = zip(*made, strict=True)
+        self._shadow = pixels(self._axes[1])
+        for axes in self._axes[1:]:
+            axes.set_aspect("auto")
+        self._titles[0].set_text("what the network gets")
         self._frame = self._axes[0].add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor=COLORS[4], linewidth=1.2))
         (self._middle,) = self._axes[0].plot([], [], "+", color=COLORS[5], markersize=11, markeredgewidth=2)
-        axes = panel(0.84, 0.1, 0.93, 1.7)
-        self._bars = axes.barh(range(10), [0] * 10, color=COLORS[0])
-        axes.set(xlim=(0, 1), xticks=[], yticks=range(10))
-        axes.tick_params(axis="y", length=0, labelsize=9)
-        axes.invert_yaxis()
-        self._names = axes
-        self._answer = drawn.text(0.91 / wide, 1.84 / high, "", fontsize=11, ha="center")
-        self.moving = [*self._images, *self._titles, self._frame, self._middle, *self._bars, self._answer]
+        self._bars = Bars(inches(drawn, 0.84, 0.1, 0.93, 1.7), self.classes["digits"], 9, ticks=())
+        self._bars.axes.tick_params(axis="y", length=0)
+        self._answer = drawn.text(0.91 / 7.45, 1.84 / 4.2, "", fontsize=11, ha="center")
         return drawn
-
-    def still(self) -> Hashable:
-        """The names of the classes are those of the network."""
-        return self._controls["network"].value
 
     def draw(self, network: str, thickness: float, fill: bool, **_: Any) -> None:
         """Bring the strokes into form, ask the network, and put answers and maps into the kept panels."""
         model = self.models[network]
         placed = (strokes.digit if network == "digits" else strokes.garment)(self.strokes, thickness, fill)
+        if self._named != network:
+            self._named = network
+            self._bars.axes.set_yticklabels(self.classes[network])
         if self._drawn_pen != thickness:  # the sheet shows the new pen
             self._drawn_pen = thickness
             self._repaint()
@@ -282,17 +264,14 @@ class DrawDigit(KeptExplorer):
         name = self.classes[network][said]
         self._images[0].set_data(placed.image)
         self._mark(placed)
-        masked = occlusion(model, x[0], 7, self._step, incremental=True).maps[said]
-        self._map(1, masked, "response", "occlusion, ±{:.1f} logits", placed.image)
-        self._map(2, saliency(model, x, said)[0], "activation", "saliency, up to {:.1f}")
+        masked = occlusion(model, x[0], 7, self._step).maps[said]
+        self._map(1, masked, "occlusion, ±{:.1f} logits")
+        self._shadow.set_data(shade(placed.image, 0.35))
+        self._map(2, saliency(model, x, said)[0], "saliency, up to {:.1f}")
         for i, (layer, columns) in enumerate(zip(LAYERS, COLUMNS, strict=True)):
             sheet = tile(as_array(store[layer])[0], columns)
-            self._map(3 + i, sheet, "activation", f"layer {i + 1}, {len(store[layer][0])} maps, up to {{:.1f}}")
-        self._titles[0].set_text("what the network gets")
-        self._names.set_yticklabels(self.classes[network])
-        for i, (bar, chance) in enumerate(zip(self._bars, chances, strict=True)):
-            bar.set_width(float(chance))
-            bar.set_color(GOOD if i == said else COLORS[0])
+            self._map(3 + i, sheet, f"layer {i + 1}, {len(store[layer][0])} maps, up to {{:.1f}}")
+        self._bars.show(chances, said)
         self._answer.set_text(f"{name}, {chances[said]:.0%}" if placed.box else "nothing drawn yet")
 
     def _mark(self, placed: strokes.Placed) -> None:
@@ -304,17 +283,10 @@ class DrawDigit(KeptExplorer):
             self._frame.set_bounds(left - 0.5, top - 0.5, right - left, bottom - top)
             self._middle.set_data([placed.center[1] - 0.5], [placed.center[0] - 0.5])
 
-    def _map(self, index: int, values: Any, kind: str, title: str, ink: np.ndarray | None = None) -> None:
-        """Colors of a map, with the ink as a shadow, and its title; the scale ends at the 99.5th percentile."""
-        array = as_array(values)
+    def _map(self, index: int, values: Any, title: str) -> None:
+        """A map and its title; the scale ends at the 99.5th percentile."""
+        array, artist = as_array(values), self._images[index]
         top = limit([array], 99.5)
-        low = -top if kind == "response" else 0.0
-        colors = colormap(kind).with_extremes(bad="white")((array - low) / (top - low), bytes=True)[..., :3]
-        if ink is not None:
-            colors = (colors * (1 - 0.35 * ink[..., None])).astype(np.uint8)
-        artist = self._images[index]
-        artist.set_data(colors)
-        height, width = array.shape
-        artist.set_extent((0, width, height, 0))
-        self._axes[index].set(xlim=(0, width), ylim=(height, 0))
+        artist.set_data(array)
+        artist.set_clim(-top if index == 1 else 0.0, top)
         self._titles[index].set_text(title.format(top if np.nanmax(np.abs(array)) > 0 else 0.0).replace("-", "−"))

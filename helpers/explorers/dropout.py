@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
-import matplotlib
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 
 from helpers.explorers.base import Explorer
+from helpers.explorers.parts import Bars, menu, panel, slider
 from helpers.network.hooks import activations
+from helpers.network.layers import dropout, softmax
 from helpers.network.models import ConvNet
-from helpers.plots.style import COLORS, FAINT, INK, RC, colormap, figure, show
+from helpers.plots.pixels import pixels
+from helpers.plots.style import COLORS, FAINT, INK, figure
 
 PASSES = 200
 
@@ -55,65 +57,52 @@ class DropoutExplorer(Explorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Image, probability of being off, the number of the pass, and training or test mode."""
-        wide = {"style": {"description_width": "92px"}, "layout": widgets.Layout(width="320px")}
-        menu = [(title, index) for index, title in enumerate(self.titles)]
         return {
-            "image": widgets.Dropdown(options=menu, value=0, description="image", **wide),
-            "p": widgets.FloatSlider(value=0.5, min=0, max=0.9, step=0.05, description="p (off)", **wide),
-            "turn": widgets.IntSlider(value=1, min=1, max=PASSES, description="pass", **wide),
+            "image": menu("image", [(title, index) for index, title in enumerate(self.titles)]),
+            "p": slider("p (off)", 0.0, 0.9, 0.5, step=0.05),
+            "turn": slider("pass", 1, PASSES),
             "mode": widgets.ToggleButtons(options=["training", "test"], value="training"),
         }
 
     def build(self) -> Figure:
         """The image, the grid of units and the bars; only their values change later."""
         drawn = figure(9.6, 3.6)
-        with matplotlib.rc_context(RC):
-            left, middle, right = drawn.subplots(1, 3, width_ratios=[0.8, 1.75, 1.0])
-        self._picture = show(left, self.images[0])
-        rows = self.hidden.shape[1] // self.columns
-        top = float(self.hidden.max()) * 2 or 1.0
-        self._grid = middle.imshow(np.zeros((rows, self.columns)), cmap=colormap("activation"), vmin=0, vmax=top)
-        self._crosses = middle.plot([], [], "x", color="#56B4E9", markersize=7, markeredgewidth=1.8)[0]
+        left, middle, right = drawn.subplots(1, 3, width_ratios=[0.8, 1.75, 1.0])
+        self._picture, self._name = panel(left)
+        self._picture.set_data(self.images[0, 0])
+        self._grid = pixels(middle, "activation", float(self.hidden.max()) * 2 or 1.0)
+        self._grid.set_data(np.zeros((self.hidden.shape[1] // self.columns, self.columns)))
+        self._said = middle.set_title("", fontsize=12)
+        (self._crosses,) = middle.plot([], [], "x", color="#56B4E9", markersize=7, markeredgewidth=1.8)
         middle.set(xticks=[], yticks=[])
         bar = drawn.colorbar(self._grid, ax=middle, orientation="horizontal", shrink=0.8, aspect=30, pad=0.04)
         bar.set_label("activation after dropout")
         bar.outline.set_visible(False)
+        self._bars = Bars(right, self.classes)
         places = range(len(self.classes))
-        self._bars = right.barh(places, np.zeros(len(self.classes)), color=COLORS[0], height=0.7)
-        self._marks = right.plot(np.zeros(len(self.classes)), places, "|", color=INK, markersize=13, markeredgewidth=2)[
-            0
-        ]
-        right.set_yticks(places, self.classes, fontsize=10)
+        (self._marks,) = right.plot(0.0 * self.bias, places, "|", color=INK, markersize=13, markeredgewidth=2)
         right.set(xlim=(0, 1.02), xlabel="probability")
-        right.invert_yaxis()
         right.tick_params(axis="y", length=0)
-        self._titles = [axes.set_title("", fontsize=12) for axes in (left, middle, right)]
-        self._titles[2].set_text("bars: this pass, |: test")
+        self._bars.title.set_text("bars: this pass, |: test")
         return drawn
 
     def compute(self, image: int, p: float, turn: int, mode: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Which units are on (H,), what leaves dropout (H,), and the probabilities (K,) of this pass."""
         hidden = self.hidden[image]
-        chance = np.random.default_rng([turn, image])
-        on = chance.random(len(hidden)) >= p if mode == "training" else np.ones(len(hidden), dtype=bool)
-        left = hidden * on / (1 - p) if mode == "training" else hidden
-        logits = self.weight @ left + self.bias
-        powers = np.exp(logits - logits.max())
-        return on, left, powers / powers.sum()
+        on, left = dropout(hidden, p, [turn, image]) if mode == "training" else (np.ones(len(hidden), bool), hidden)
+        return on, left, softmax(self.weight @ left + self.bias)[1]
 
     def draw(self, image: int, p: float, turn: int, mode: str) -> None:
         """Show one pass."""
         on, left, probabilities = self.compute(image, p, turn, mode)
         whole = self.compute(image, p, turn, "test")[2]
         self._picture.set_data(self.images[image, 0])
-        self._titles[0].set_text(self.titles[image])
+        self._name.set_text(self.titles[image])
         self._grid.set_data(left.reshape(-1, self.columns))
         off = np.flatnonzero(~on)
         self._crosses.set_data(off % self.columns, off // self.columns)
         said = f"pass {turn}: {len(off)} of {len(on)} units off" if mode == "training" else "test: every unit is on"
-        self._titles[1].set_text(said)
-        for bar, value in zip(self._bars, probabilities, strict=True):
-            bar.set_width(value)
-            bar.set_color(COLORS[1] if value == probabilities.max() else COLORS[0])
+        self._said.set_text(said)
+        self._bars.patches[self._bars.show(probabilities)].set_color(COLORS[1])
         self._marks.set_xdata(whole)
         self._marks.set_color(FAINT if mode == "test" else INK)

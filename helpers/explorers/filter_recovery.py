@@ -12,63 +12,15 @@ from matplotlib.figure import Figure
 from traitlets import link
 
 from helpers import data
-from helpers.explorers.base import KeptExplorer
+from helpers.explorers.base import Explorer
+from helpers.explorers.parts import menu, panel, shape
 from helpers.filters import convolve, kernels
-from helpers.plots.style import COLORS, FAINT, Kind, as_array, colormap, figure, frame, limit
+from helpers.filters.recovery import STEPS, recover
+from helpers.plots.style import COLORS, FAINT, Kind, as_array, figure, limit
 
-#: Steps at which the filter is kept: dense in the beginning, where most happens.
-STEPS = (
-    *(0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100),
-    *(120, 150, 200, 250, 300, 400, 500, 600, 800, 1000, 1500, 2000),
-)
 RATES = (0.05, 0.2, 0.5, 1.0, 1.35, 1.5)
 FLOOR = 1e-12
 PRESETS = tuple(name for name in kernels.NAMES if name != "identity")
-
-
-def descend(
-    images: Any, target: Any, rate: float = 1.0, noise: float = 0.0, steps: tuple[int, ...] = STEPS, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Learn a filter by gradient descent from its responses on images; returns what it was and how wrong, at steps.
-
-    The loss is the mean squared difference between the responses of the two filters. It is quadratic in the weights,
-    so the sums over all patches are made once, and every step costs one product of a small matrix.
-
-    Args:
-        images: (N, H, W).
-        target: the filter to recover, (k, k).
-        rate: learning rate.
-        noise: standard deviation of what is added to each response.
-        steps: the steps to report, growing from 0 on.
-        seed: of the first guess and of the noise.
-
-    Returns:
-        Filters (len(steps), k, k) and losses (len(steps),); they are infinite where the descent ran away.
-
-    Raises:
-        ValueError: if the target is not one square filter, or larger than the images.
-    """
-    target = as_array(target).astype(float)
-    if target.ndim != 2 or target.shape[0] != target.shape[1]:
-        raise ValueError(f"The target is one square filter (k, k); this one has the shape {target.shape}.")
-    size = len(target)
-    patches = np.concatenate([convolve.im2col(image, size) for image in as_array(images).astype(float)])
-    chance = np.random.default_rng(seed)
-    weights = chance.normal(scale=0.3, size=size * size)
-    wanted = (
-        patches @ target.ravel() + chance.normal(scale=noise, size=len(patches)) if noise else patches @ target.ravel()
-    )
-    second, first = patches.T @ patches / len(patches), patches.T @ wanted / len(patches)
-    constant = float(wanted @ wanted) / len(patches)
-    filters, losses = [], []
-    with np.errstate(over="ignore", invalid="ignore"):
-        for step in range(steps[-1] + 1):
-            if step in steps:
-                filters.append(weights.reshape(size, size).copy())
-                losses.append(max(float(weights @ second @ weights - 2 * weights @ first + constant), 0.0))
-            weights = weights - rate * 2 * (second @ weights - first)  # the gradient, a sum over all patches
-    losses = np.nan_to_num(np.array(losses), nan=np.inf)
-    return np.array(filters), losses
 
 
 def lessons_material() -> dict[str, np.ndarray]:
@@ -79,7 +31,7 @@ def lessons_material() -> dict[str, np.ndarray]:
     return {"ten digits": digits, "one digit": digits[:1], "vertical lines": lines, "blank": np.zeros_like(lines)}
 
 
-class FilterRecovery(KeptExplorer):
+class FilterRecovery(Explorer):
     """A target filter, what gradient descent has learned of it at a step, both their maps, and the loss so far.
 
     Args:
@@ -101,12 +53,8 @@ class FilterRecovery(KeptExplorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Play, the step, the filter to recover, the images, learning rate, and noise on the responses."""
-
-        def wide(width: int) -> dict[str, Any]:
-            return {"style": {"description_width": "86px"}, "layout": widgets.Layout(width=f"{width}px")}
-
         last = len(STEPS) - 1
-        step = widgets.SelectionSlider(options=STEPS, value=STEPS[-1], description="steps", **wide(420))
+        step = widgets.SelectionSlider(options=STEPS, value=STEPS[-1], description="steps", **shape("420px"))
         self._play = widgets.Play(min=0, max=last, value=last, interval=250)
         link((self._play, "value"), (step, "index"))
         self._play.observe(self._from_the_start, names="playing")
@@ -114,25 +62,20 @@ class FilterRecovery(KeptExplorer):
         return {
             "play": self._play,
             "step": step,
-            "target": widgets.Dropdown(options=PRESETS, description="target", **wide(250)),
-            "images": widgets.Dropdown(options=list(self.images), description="learn from", **wide(250)),
-            "rate": widgets.Dropdown(options=RATES, value=1.0, description="learning rate", **wide(190)),
-            "noise": widgets.Dropdown(options=noise, description="noise", **wide(190)),
+            "target": menu("target", PRESETS),
+            "images": menu("learn from", self.images),
+            "rate": menu("learning rate", RATES, 1.0, width="200px"),
+            "noise": menu("noise", noise, width="200px"),
         }
 
     def build(self) -> Figure:
         """Three filters above three maps, and the loss at their right."""
         drawn = figure(9.5, 4.3, layout=None)
-        self._grids, self._texts, self._titles = [], [], []
+        places = [(0.01 + 0.192 * (i % 3), 0.515 if i < 3 else 0.02, 0.18, 0.4) for i in range(6)]
         kinds: tuple[Kind, ...] = ("weights",) * 3 + ("image",) + ("response",) * 2
-        for i, kind in enumerate(kinds):
-            axes = drawn.add_axes((0.01 + 0.192 * (i % 3), 0.515 if i < 3 else 0.02, 0.18, 0.4))
-            low = 0 if kind == "image" else -1
-            self._grids.append(axes.imshow(np.zeros((2, 2)), cmap=colormap(kind), vmin=low, vmax=1))
-            self._titles.append(axes.set_title("", fontsize=12))
-            frame(axes)
-            if i < 3:
-                self._texts.append(_cells(axes))
+        made = [panel(drawn.add_axes(place), kind) for place, kind in zip(places, kinds, strict=True)]
+        self._grids, self._titles = zip(*made, strict=True)
+        self._texts = [_cells(grid.axes) for grid in self._grids[:3]]
         self._loss = drawn.add_axes((0.685, 0.15, 0.3, 0.74))
         self._loss.set(xscale="symlog", yscale="log", xlabel="step", xlim=(-0.2, 1.3 * STEPS[-1]))
         self._loss.set_title("mean squared error", fontsize=12)
@@ -142,33 +85,30 @@ class FilterRecovery(KeptExplorer):
         (self._ahead,) = self._loss.plot([], [], color=FAINT, linewidth=1.2, alpha=0.6)
         (self._dot,) = self._loss.plot([], [], "o", color=COLORS[1], markersize=9)
         self._known: Any = None
-        self.moving = [*self._grids, *self._titles, *[text for cells in self._texts for text in cells]]
-        self.moving += [self._ahead, self._curve, self._dot]
         return drawn
-
-    def still(self) -> Any:
-        """The axis of the loss changes with everything but the step."""
-        return self._known
 
     def draw(self, step: int, target: str, images: str, rate: float, noise: float, **_: Any) -> None:
         """Show the recorded filter of this step; a new descent is computed when anything but the step changed."""
         if self._known != (target, images, rate, noise):
-            self.filters, self.losses = descend(self.images[images], kernels.get(target), rate, noise)
+            self.filters, self.losses = recover(self.images[images], kernels.get(target), rate, noise)
             self._known = (target, images, rate, noise)
+            self._shown = np.clip(self.losses, FLOOR, 1e12)
+            low, high = self._shown.min(), self._shown.max()
+            self._loss.set_ylim(max(low, FLOOR) / 3, max(high, 10 * low) * 3)
         now = STEPS.index(step)
         wanted, learned = kernels.get(target), self.filters[now]
         top = limit([wanted])
         for i, grid in enumerate((wanted, learned, learned - wanted)):
-            _show(self._grids[i], grid / top)
+            self._grids[i].set_data(grid / top)
             for text, number in zip(self._texts[i], grid.ravel(), strict=True):
                 text.set_text(_written(number))
                 text.set_color("white" if abs(number / top) > 0.62 else "black")
         image = self.images[images][0].astype(float)
         maps = [convolve.correlate2d(image, k.astype(float)) for k in (wanted, np.nan_to_num(learned))]
         scale = limit(maps[:1])
-        _show(self._grids[3], image)
+        self._grids[3].set_data(image)
         for artist, response in zip(self._grids[4:], maps, strict=True):
-            _show(artist, np.clip(response / scale, -1, 1))
+            artist.set_data(np.clip(response / scale, -1, 1))
         names = [
             "target",
             f"learned, {step:,} {'step' if step == 1 else 'steps'}",
@@ -182,11 +122,10 @@ class FilterRecovery(KeptExplorer):
         self._draw_loss(now)
 
     def _draw_loss(self, now: int) -> None:
-        shown = np.clip(self.losses, FLOOR, 1e12)
+        shown = self._shown
         self._curve.set_data(STEPS[: now + 1], shown[: now + 1])
         self._ahead.set_data(STEPS[now:], shown[now:])
         self._dot.set_data([STEPS[now]], [shown[now]])
-        self._loss.set_ylim(max(shown.min() / 3, FLOOR / 3), max(shown.max(), 10 * shown.min()) * 3)
 
     def _from_the_start(self, change: Any) -> None:
         if change["new"] and self._play.value == self._play.max:
@@ -202,12 +141,6 @@ def _cells(axes: Axes) -> list[Any]:
     size = 3
     places = [((x + 0.5) / size, 1 - (y + 0.5) / size) for y in range(size) for x in range(size)]
     return [axes.text(x, y, "", transform=axes.transAxes, ha="center", va="center", fontsize=11) for x, y in places]
-
-
-def _show(artist: Any, array: np.ndarray) -> None:
-    height, width = array.shape
-    artist.set_data(array)
-    artist.set_extent((0, width, height, 0))
 
 
 def _written(number: float) -> str:

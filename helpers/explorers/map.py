@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 from matplotlib.figure import Figure
 
-from helpers.explorers.base import KeptExplorer
+from helpers.explorers.base import Explorer
+from helpers.explorers.parts import menu, panel, slider
 from helpers.plots.clouds import TEN
-from helpers.plots.pixels import captioned, screen_colors
 from helpers.plots.style import BAD, GOOD, INK, as_array, figure, frame
 
 ALL, CONFUSED = -1, -2
 
 
-class MapExplorer(KeptExplorer):
+class MapExplorer(Explorer):
     """Maps of the same images; a chosen point, its image, and its neighbors on the map.
 
     Args:
@@ -51,18 +51,18 @@ class MapExplorer(KeptExplorer):
         for name, points in self.maps.items():
             if points.shape != (len(self.images), 2):
                 raise ValueError(f"The map {name!r} needs one point for each of the {len(self.images)} images.")
+        self._forward: tuple[str, int] | None = None
         super().__init__(**values)
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Map, class to bring forward, and a point of it."""
-        style = {"style": {"description_width": "56px"}}
         groups = [("all classes", ALL), *((name, i) for i, name in enumerate(self.classes))]
         if (self.said != self.labels).any():
             groups.append(("the confused ones", CONFUSED))
         return {
-            "map": widgets.Dropdown(options=list(self.maps), description="map", **style),
-            "group": widgets.Dropdown(options=groups, description="show", **style),
-            "point": widgets.IntSlider(max=len(self.images) - 1, description="point", **style),
+            "map": menu("map", self.maps),
+            "group": menu("show", groups),
+            "point": slider("point", 0, len(self.images) - 1),
         }
 
     def build(self) -> Figure:
@@ -74,23 +74,14 @@ class MapExplorer(KeptExplorer):
         (self._chosen,) = self._axes.plot([], [], "o", markersize=15, markerfacecolor="none", color=INK, mew=2.4)
         (self._near,) = self._axes.plot([], [], "o", markersize=9, markerfacecolor="none", color=INK, mew=1.2)
         frame(self._axes)
-        self._panels, self._names, self.moving = [], [], [self._chosen, self._near]
         places = [(0.53, 0.5, 0.24, 0.41), *((0.53 + 0.094 * i, 0.13, 0.088, 0.18) for i in range(5))]
-        for place in places:
-            panel, name = captioned(drawn, place, 11 if self._names else 13, 4)
-            self._panels.append(panel)
-            self._names.append(name)
-            self.moving += [panel, name]
+        self._panels = [panel(drawn.add_axes(at), size=11 if i else 13, pad=4) for i, at in enumerate(places)]
         drawn.text(0.53, 0.405, "nearest on the map", fontsize=12, color=INK)
         return drawn
 
-    def still(self) -> Hashable:
-        """The dots, which depend on the map and on the group brought forward."""
-        return self._controls["map"].value, self._controls["group"].value
-
-    def draw(self, map: str, group: int, point: int) -> None:
+    def draw(self, group: int, point: int, **chosen: Any) -> None:
         """Bring the group forward, mark the point (counted within the group) and show its image."""
-        points = self.maps[map]
+        points = self.maps[chosen["map"]]
         members = np.arange(len(self.labels))
         if group >= 0:
             members = np.flatnonzero(self.labels == group)
@@ -99,20 +90,20 @@ class MapExplorer(KeptExplorer):
         if len(members) == 0:
             raise ValueError("There is no image of this kind on the map: choose another one.")
         index = int(members[point % len(members)])
-        forward = np.isin(np.arange(len(points)), members)
-        self._dots.set_offsets(points)
-        self._dots.set_alpha(np.where(forward, 0.9, 0.12))
-        self._dots.set_sizes(np.where(forward, 16.0, 9.0))
-        margin = 0.04 * np.ptp(points, axis=0)
-        low, high = points.min(0) - margin, points.max(0) + margin
-        self._axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+        if self._forward != (chosen["map"], group):
+            self._forward = (chosen["map"], group)
+            forward = np.isin(np.arange(len(points)), members)
+            self._dots.set(offsets=points, alpha=np.where(forward, 0.9, 0.12), sizes=np.where(forward, 16.0, 9.0))
+            margin = 0.04 * np.ptp(points, axis=0)
+            low, high = points.min(0) - margin, points.max(0) + margin
+            self._axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
         near = np.argsort(((points - points[index]) ** 2).sum(1), kind="stable")
         near = near[near != index][:5]
         self._chosen.set_data(points[[index], 0], points[[index], 1])
         self._near.set_data(points[near, 0], points[near, 1])
         truth, said = int(self.labels[index]), int(self.said[index])
         wrong = "" if said == truth else f", read as {self.classes[said]}"
-        for i, (panel, name, which) in enumerate(zip(self._panels, self._names, (index, *near), strict=True)):
-            panel.set_data(screen_colors(self.images[which]))
+        for i, ((picture, name), which) in enumerate(zip(self._panels, (index, *near), strict=True)):
+            picture.set_data(self.images[which])
             name.set_text(self.classes[int(self.labels[which])] + (wrong if i == 0 else ""))
             name.set_color(INK if i == 0 else (GOOD if self.labels[which] == truth else BAD))

@@ -2,63 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import ipywidgets as widgets
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
 from helpers.explorers.base import Explorer
-from helpers.plots.style import BAD, COLORS, FAINT, INK, RC, figure
+from helpers.explorers.parts import shape, slider
+from helpers.network.descent import descend, hump, hump_gradient, valley, valley_gradient
+from helpers.plots.style import BAD, COLORS, FAINT, INK, figure
 
 STEPS = 120
-#: Curvature of the valley along its floor and across it.
-FLAT, STEEP = 0.1, 17.0
-
-
-def hump(x: Any) -> Any:
-    """Height of the slope: downhill to x = 4, with a hump at x = 2 in the way."""
-    x = np.asarray(x, dtype=float)
-    return 0.5 * (0.1 * (x - 4) ** 2 + 0.45 * np.exp(-((x - 2) ** 2) / (2 * 0.35**2)))
-
-
-def hump_gradient(x: Any) -> Any:
-    """Slope of :func:`hump`."""
-    x = np.asarray(x, dtype=float)
-    return 0.5 * (0.2 * (x - 4) - 0.45 * (x - 2) / 0.35**2 * np.exp(-((x - 2) ** 2) / (2 * 0.35**2)))
-
-
-def valley(place: Any) -> Any:
-    """Height of the valley at a place (..., 2): flat along the first axis, 170 times as steep along the second."""
-    place = np.asarray(place, dtype=float)
-    return 0.5 * (FLAT * place[..., 0] ** 2 + STEEP * place[..., 1] ** 2)
-
-
-def valley_gradient(place: Any) -> Any:
-    """Gradient (..., 2) of :func:`valley`."""
-    return np.asarray(place, dtype=float) * np.array([FLAT, STEEP])
-
-
-def descend(gradient: Callable[[Any], Any], start: Any, lr: float, beta: float, steps: int) -> np.ndarray:
-    """The places (steps + 1, ...) that gradient descent with momentum visits, as ``torch.optim.SGD`` does.
-
-    Every step is ``step = beta · step + gradient``, then ``place = place − lr · step`` (Polyak, 1964).
-
-    Raises:
-        ValueError: if ``beta`` is not in [0, 1) or ``lr`` is not above 0.
-    """
-    if not 0 <= beta < 1 or lr <= 0:
-        raise ValueError(f"beta lies from 0 up to, but not including, 1, and lr above 0; got {beta} and {lr}.")
-    place = np.asarray(start, dtype=float)
-    step, places = np.zeros_like(place), [place]
-    with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(steps):
-            step = beta * step + gradient(place)
-            place = place - lr * step
-            places.append(place)
-    return np.array(places)
 
 
 class MomentumExplorer(Explorer):
@@ -80,19 +35,17 @@ class MomentumExplorer(Explorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Momentum β, learning rate, and the number of steps taken."""
-        wide = {"style": {"description_width": "100px"}, "layout": widgets.Layout(width="320px")}
         rates = [0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.12, 0.13, 0.15, 0.2]
         return {
-            "beta": widgets.FloatSlider(value=0.9, min=0, max=0.99, step=0.01, description="momentum β", **wide),
-            "lr": widgets.SelectionSlider(value=0.1, options=rates, description="learning rate", **wide),
-            "steps": widgets.IntSlider(value=40, min=0, max=STEPS, description="steps", **wide),
+            "beta": slider("momentum β", 0.0, 0.99, 0.9, step=0.01),
+            "lr": widgets.SelectionSlider(options=rates, value=0.1, description="learning rate", **shape()),
+            "steps": slider("steps", 0, STEPS, 40),
         }
 
     def build(self) -> Figure:
         """The slope and the valley, drawn once; ball, paths and bars are changed."""
         drawn = figure(9.6, 3.7)
-        with matplotlib.rc_context(RC):
-            slope, above, past = drawn.subplots(1, 3, width_ratios=[1.15, 1.25, 0.8])
+        slope, above, past = drawn.subplots(1, 3, width_ratios=[1.15, 1.25, 0.8])
         x = np.linspace(-1.2, 7.6, 400)
         slope.plot(x, hump(x), color=FAINT, linewidth=2)
         self._trail = slope.plot([], [], ".", color=COLORS[0], markersize=5, alpha=0.55)[0]

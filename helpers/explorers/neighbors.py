@@ -9,15 +9,15 @@ import ipywidgets as widgets
 import numpy as np
 from matplotlib.figure import Figure
 
-from helpers.explorers.base import KeptExplorer
+from helpers.explorers.base import Explorer
+from helpers.explorers.parts import menu, panel, slider
 from helpers.inside import features
-from helpers.plots.pixels import captioned, screen_colors
 from helpers.plots.style import BAD, GOOD, INK, as_array, figure
 
 SHOWN = 7
 
 
-class NeighborExplorer(KeptExplorer):
+class NeighborExplorer(Explorer):
     """A test image and its nearest neighbors in several spaces, one row for each.
 
     Args:
@@ -53,32 +53,21 @@ class NeighborExplorer(KeptExplorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """The image and the metric."""
-        style = {"style": {"description_width": "56px"}}
-        return {
-            "image": widgets.IntSlider(max=len(self._queries) - 1, description="image", **style),
-            "metric": widgets.Dropdown(
-                options=[("L1", "l1"), ("MSE", "mse"), ("cosine", "cosine")],
-                value="mse",
-                description="metric",
-                **style,
-            ),
-        }
+        metrics = [("L1", "l1"), ("MSE", "mse"), ("cosine", "cosine")]
+        return {"image": slider("image", 0, len(self._queries) - 1), "metric": menu("metric", metrics, "mse")}
 
     def build(self) -> Figure:
         """One row of panels for each space, the query at the left."""
         rows = len(self.spaces)
         drawn = figure(9.4, 1.5 * rows + 0.1, layout=None)
         width = 1 / (SHOWN + 2.1)
-        self._panels, self._names, self.moving = [], [], []
+        self._panels = []
         for r, name in enumerate(self.spaces):
             bottom = 1 - (r + 1) / rows + 0.01
             drawn.text(0.002, bottom + 0.4 / rows, name, fontsize=12, color=INK, va="center")
             for c in range(SHOWN + 1):
                 place = (0.125 + c * width * 0.97 + 0.012 * (c > 0), bottom, width * 0.9, 0.76 / rows)
-                panel, name_of_class = captioned(drawn, place, 11, 3)
-                self._panels.append(panel)
-                self._names.append(name_of_class)
-                self.moving += [panel, name_of_class]
+                self._panels.append(panel(drawn.add_axes(place), size=11, pad=3))
         return drawn
 
     def draw(self, image: int, metric: str) -> None:
@@ -89,7 +78,6 @@ class NeighborExplorer(KeptExplorer):
             pictures = [self._queries[image], *self._bank[found]]
             labels = [truth, *self._bank_labels[found]]
             for c, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
-                at = r * (SHOWN + 1) + c
-                self._panels[at].set_data(screen_colors(picture))
-                self._names[at].set_text(self.classes[int(label)])
-                self._names[at].set_color(INK if c == 0 else (GOOD if label == truth else BAD))
+                artist, name = self._panels[r * (SHOWN + 1) + c]
+                artist.set_data(picture)
+                name.set(text=self.classes[int(label)], color=INK if c == 0 else (GOOD if label == truth else BAD))

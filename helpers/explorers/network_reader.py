@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets as widgets
@@ -13,60 +12,11 @@ from matplotlib.patches import Rectangle
 from torch import nn
 
 from helpers.explorers.base import Explorer
-from helpers.network.models import layer_table
+from helpers.explorers.parts import menu, slider
+from helpers.network.costs import Cost, layer_costs
 from helpers.plots.style import COLORS, FAINT, INK, figure
 
 CONV, DENSE, CHOSEN = COLORS[0], COLORS[2], COLORS[1]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One layer with weights.
-
-    Attributes:
-        name: its dotted name in the network.
-        kind: ``"conv"`` or ``"dense"``.
-        inputs: maps or units that it reads.
-        kernel: height and width of its filters, (1, 1) if dense.
-        output: shape of what it delivers, without the batch axis.
-        parameters: weights and biases.
-        multiplications: of a weight with a pixel or a unit, for one image; biases and additions are not counted.
-    """
-
-    name: str
-    kind: str
-    inputs: int
-    kernel: tuple[int, int]
-    output: tuple[int, ...]
-    parameters: int
-    multiplications: int
-
-
-def read(model: nn.Module, input_shape: tuple[int, ...]) -> list[Row]:
-    """The layers of a network that have weights, in the order in which an image meets them.
-
-    The network may live on the meta device, where its weights take no memory and its layers no time.
-
-    Args:
-        model: convolutions and dense layers; other layers are passed over.
-        input_shape: of one image, such as (3, 224, 224).
-
-    Raises:
-        ValueError: if the network does not accept such an image.
-    """
-    modules, rows = dict(model.named_modules()), []
-    for layer in layer_table(model, input_shape):
-        module = modules[layer.name]
-        outputs = math.prod(layer.output_shape)
-        if isinstance(module, nn.Conv2d):
-            each = module.in_channels // module.groups * math.prod(module.kernel_size)
-            about = ("conv", module.in_channels, tuple(module.kernel_size))
-        elif isinstance(module, nn.Linear):
-            each, about = module.in_features, ("dense", module.in_features, (1, 1))
-        else:
-            continue
-        rows.append(Row(layer.name, *about, tuple(layer.output_shape), layer.parameters, each * outputs))
-    return rows
 
 
 class NetworkReader(Explorer):
@@ -86,17 +36,15 @@ class NetworkReader(Explorer):
     )
 
     def __init__(self, networks: Mapping[str, tuple[nn.Module, tuple[int, ...]]], **values: Any) -> None:
-        self.networks = {name: read(model, shape) for name, (model, shape) in networks.items()}
+        self.networks = {name: layer_costs(model, shape) for name, (model, shape) in networks.items()}
         if not self.networks or not all(self.networks.values()):
             raise ValueError("Give at least one network by name, each with convolutions or dense layers.")
         super().__init__(**values)
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """The network, the layer that is read aloud, and whether the bars are logarithmic."""
-        network = widgets.Dropdown(options=list(self.networks), description="network")
-        first = next(iter(self.networks.values()))
-        style, layout = {"description_width": "50px"}, widgets.Layout(width="380px")
-        layer = widgets.IntSlider(1, min=1, max=len(first), description="layer", style=style, layout=layout)
+        network = menu("network", self.networks)
+        layer = slider("layer", 1, len(next(iter(self.networks.values()))), width="380px")
 
         def fit(change: Any) -> None:
             with self.quiet():
@@ -137,7 +85,7 @@ class NetworkReader(Explorer):
         for text, sentence in zip(self._said, explain(rows, chosen), strict=True):
             text.set_text(sentence)
 
-    def _boxes(self, rows: list[Row], chosen: int) -> None:
+    def _boxes(self, rows: list[Cost], chosen: int) -> None:
         side = max(row.output[-1] for row in rows if row.kind == "conv") if rows[0].kind == "conv" else 1
         most = max(row.output[0] for row in rows)
         for i, row in enumerate(rows):
@@ -149,7 +97,7 @@ class NetworkReader(Explorer):
             below = self._rows[0].text(i, 0.18, size, ha="center", va="top", fontsize=10, color=INK)
             self._made += [box, below]
 
-    def _bars(self, axes: Any, values: list[int], rows: list[Row], chosen: int, scale: str) -> None:
+    def _bars(self, axes: Any, values: list[int], rows: list[Cost], chosen: int, scale: str) -> None:
         longest = max(values)
         for i, value in enumerate(values):
             high = value / longest if scale == "linear" else max(math.log10(max(value, 1)) / math.log10(longest), 0)
@@ -161,7 +109,7 @@ class NetworkReader(Explorer):
         self._made.append(base)
 
 
-def explain(rows: list[Row], index: int) -> tuple[str, str]:
+def explain(rows: list[Cost], index: int) -> tuple[str, str]:
     """Two sentences about one layer of a network: its parameters, and its multiplications, with their arithmetic."""
     row = rows[index]
     shares = [getattr(row, what) / sum(getattr(r, what) for r in rows) for what in ("parameters", "multiplications")]
@@ -184,7 +132,7 @@ def explain(rows: list[Row], index: int) -> tuple[str, str]:
     )
 
 
-def _color(row: Row, chosen: bool) -> str:
+def _color(row: Cost, chosen: bool) -> str:
     return CHOSEN if chosen else CONV if row.kind == "conv" else DENSE
 
 

@@ -12,10 +12,10 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from helpers import data
-from helpers.explorers.base import KeptExplorer
+from helpers.explorers.base import Explorer, flow
+from helpers.explorers.parts import WIDTH, color_bar, menu, panel, slider
 from helpers.filters import convolve, kernels
-from helpers.plots.pixels import captioned, paint, screen_colors
-from helpers.plots.style import RC, colormap, figure, limit
+from helpers.plots.style import Kind, colormap, figure, limit
 
 OWN = "your own"
 SIDE = 160
@@ -31,7 +31,7 @@ def _gray_square(name: str) -> np.ndarray:
     return square.reshape(SIDE, step, SIDE, step).mean(axis=(1, 3))
 
 
-class KernelPlayground(KeptExplorer):
+class KernelPlayground(Explorer):
     """Nine editable weights, presets, stride, padding and pooling; original, filtered and pooled picture side by side.
 
     The response is drawn around zero: white is no response, red positive, blue negative.
@@ -57,7 +57,6 @@ class KernelPlayground(KeptExplorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Image, preset, stride, padding, ReLU, pooling, and the nine weights ``w00`` to ``w22`` by row and column."""
-        wide = {"style": {"description_width": "64px"}, "layout": widgets.Layout(width="260px")}
         small = widgets.Layout(width="64px")
         cells = {
             f"w{y}{x}": widgets.FloatText(value=0.0, step=0.5, layout=small, tooltip=f"weight in row {y}, column {x}")
@@ -65,44 +64,38 @@ class KernelPlayground(KeptExplorer):
             for x in range(3)
         }
         self._weights = list(cells.values())
-        preset = widgets.Dropdown(options=[*kernels.NAMES, OWN], value=OWN, description="preset", **wide)
+        preset = menu("preset", [*kernels.NAMES, OWN], OWN)
         preset.observe(self._take_preset, names="value")
+        self._meaning = widgets.HTML(layout=widgets.Layout(width=WIDTH))
         for cell in self._weights:
             cell.observe(self._name_weights, names="value")
         return {
-            "image": widgets.Dropdown(options=list(self.images), description="image", **wide),
+            "image": menu("image", self.images),
             "preset": preset,
-            "stride": widgets.IntSlider(value=1, min=1, max=4, description="stride", **wide),
-            "padding": widgets.IntSlider(value=0, min=0, max=4, description="padding", **wide),
+            "stride": slider("stride", 1, 4),
+            "padding": slider("padding", 0, 4),
             "relu": widgets.Checkbox(value=False, description="ReLU before pooling", indent=False),
-            "pooling": widgets.Dropdown(options=["max", "average"], description="pooling", **wide),
-            "size": widgets.IntSlider(value=2, min=1, max=8, description="pool size", **wide),
+            "pooling": menu("pooling", ["max", "average"]),
+            "size": slider("pool size", 1, 8, 2),
             **cells,
         }
 
     def arrange(self, controls: Mapping[str, widgets.Widget]) -> widgets.Widget:
         """The weights as a 3×3 grid, the choices beside them, the three pictures below."""
         grid = widgets.GridBox(self._weights, layout=widgets.Layout(grid_template_columns="repeat(3, 68px)"))
-        left = widgets.VBox([controls["image"], controls["preset"]])
+        left = widgets.VBox([controls["image"], controls["preset"], self._meaning])
         middle = widgets.VBox([controls["stride"], controls["padding"]])
         right = widgets.VBox([controls["pooling"], controls["size"], controls["relu"]])
-        row = widgets.Layout(flex_flow="row wrap", grid_gap="4px 20px", align_items="center")
-        return widgets.VBox([widgets.HBox([grid, left, middle, right], layout=row), self.error, self.image])
+        return self.page(flow(grid, left, middle, right))
 
     def build(self) -> Figure:
         """Three panels, and a color bar whose two ends are the strongest responses (their 99.5th percentile)."""
         drawn = figure(9.3, 3.2, layout=None)
-        made = [captioned(drawn, (0.006 + 0.312 * i, 0.02, 0.3, 0.87), RC["axes.titlesize"], 6) for i in range(3)]
-        self._artists, self._titles = zip(*made, strict=True)
-        self.moving = [artist for pair in made for artist in pair]
-        colors = ScalarMappable(Normalize(-1, 1), colormap("response"))
-        bar = drawn.colorbar(colors, cax=drawn.add_axes((0.946, 0.1, 0.012, 0.68)))
-        bar.set_ticks([-1, 0, 1], labels=["−", "0", "+"])
-        bar.outline.set_visible(False)
+        places = [(0.006 + 0.312 * i, 0.02, 0.3, 0.87) for i in range(3)]
+        kinds: tuple[Kind, ...] = ("image", "response", "response")
+        self._panels = [panel(drawn.add_axes(at), kind, size=13) for at, kind in zip(places, kinds, strict=True)]
+        color_bar(drawn, ScalarMappable(Normalize(-1, 1), colormap("response")), (0.946, 0.1, 0.012, 0.68))
         return drawn
-
-    def still(self) -> None:
-        """Only the color bar stands still, whatever the controls say."""
 
     @property
     def kernel(self) -> np.ndarray:
@@ -116,10 +109,13 @@ class KernelPlayground(KeptExplorer):
         pooled = convolve.pool2d(np.maximum(response, 0) if relu else response, size, kind=pooling)
         top = limit([response], 99.5)
         names = ["original", f"response, ±{top:.3g}", f"{pooling} pooling {size}×{size}"]
-        colors = [screen_colors(original), *(paint(values, "response", top) for values in (response, pooled))]
-        for artist, text, name, shown in zip(self._artists, self._titles, names, colors, strict=True):
+        for (artist, title), name, shown in zip(self._panels, names, (original, response, pooled), strict=True):
             artist.set_data(shown)
-            text.set_text(f"{name}   {shown.shape[0]}×{shown.shape[1]}")
+            title.set_text(f"{name}   {shown.shape[0]}×{shown.shape[1]}")
+        for artist, _ in self._panels[1:]:
+            artist.set_clim(-top, top)
+        preset = self._controls["preset"].value
+        self._meaning.value = "" if preset == OWN else f"<small>{kernels.describe(preset)}</small>"
 
     def _take_preset(self, change: Any) -> None:
         if change["new"] == OWN:

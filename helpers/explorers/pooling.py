@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets as widgets
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from helpers import data
-from helpers.explorers.base import KeptExplorer
+from helpers.explorers.base import Explorer
+from helpers.explorers.parts import inches, menu, panel, slider
 from helpers.filters import convolve, kernels
-from helpers.plots.style import COLORS, FAINT, INK, RC, SIGNED, Kind, colormap, figure, frame, limit, scale
+from helpers.filters.shifts import change
+from helpers.plots.style import COLORS, FAINT, INK, SIGNED, Kind, colormap, figure, legible, limit
 
 REACH = 8  # pixels by which the image can be moved
 MARGIN = 10  # of the black canvas on which it lies, so that no response is lost on the way
@@ -24,16 +25,7 @@ ACTIVATIONS = {"none": lambda x: x, "ReLU": lambda x: np.maximum(x, 0), "tanh": 
 NAMES = ("map", "pooled map", "global pool")
 
 
-def change(before: np.ndarray, after: np.ndarray) -> float:
-    """How much of a representation is another one after a shift, from 0 (the same) to 1 (nothing in common).
-
-    The sum of |before − after|, divided by the sum of |before| + |after|; 0 when both are zero but for rounding.
-    """
-    whole = np.abs(before).sum() + np.abs(after).sum()
-    return float(np.abs(before - after).sum() / whole) if whole > 1e-6 else 0.0
-
-
-class PoolingExplorer(KeptExplorer):
+class PoolingExplorer(Explorer):
     """Filter, activation, pooling and a shift; map, pooled map and global pool, and how much of each has changed.
 
     The image lies on a black canvas with a margin of ten pixels, so that nothing is lost when it is moved.
@@ -65,59 +57,44 @@ class PoolingExplorer(KeptExplorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Image, kernel, activation; kind and size of the pooling; the shift to the right and down."""
-        wide = {"style": {"description_width": "76px"}, "layout": widgets.Layout(width="250px")}
         names = [name for name in kernels.NAMES if "blur" not in name]
         return {
-            "image": widgets.Dropdown(options=list(self.images), description="image", **wide),
-            "kernel": widgets.Dropdown(options=names, value="vertical edges", description="kernel", **wide),
-            "activation": widgets.Dropdown(options=list(ACTIVATIONS), value="ReLU", description="activation", **wide),
-            "pooling": widgets.Dropdown(options=["max", "average"], description="pooling", **wide),
-            "size": widgets.IntSlider(value=4, min=1, max=8, description="pool size", **wide),
-            "right": widgets.IntSlider(value=0, min=-REACH, max=REACH, description="shift right", **wide),
-            "down": widgets.IntSlider(value=0, min=-REACH, max=REACH, description="shift down", **wide),
+            "image": menu("image", self.images),
+            "kernel": menu("kernel", names, "vertical edges"),
+            "activation": menu("activation", ACTIVATIONS, "ReLU"),
+            "pooling": menu("pooling", ["max", "average"]),
+            "size": slider("pool size", 1, 8, 4),
+            "right": slider("shift right", -REACH, REACH, 0),
+            "down": slider("shift down", -REACH, REACH, 0),
         }
 
     def build(self) -> Figure:
         """Image, map, pooled map and a cell for the global pool above the curves of their changes."""
-        wide, high = 10.2, 4.9
-        with matplotlib.rc_context(RC):
-            drawn = figure(wide, high, layout=None)
-            lefts, side = (0.1, 2.95, 5.8), 2.6
-            panels = [drawn.add_axes((x / wide, 2.0 / high, side / wide, side / high)) for x in lefts]
-            panels.append(drawn.add_axes((8.75 / wide, 2.85 / high, 0.9 / wide, 0.9 / high)))
-            blank = np.zeros((1, 1))
-            self._pictures = [axes.imshow(blank, **scale("image")) for axes in panels]
-            self._titles = [axes.set_title("", fontsize=11, pad=4) for axes in panels]
-            for axes in panels:
-                frame(axes)
-            self._pool = panels[3].text(0, 0, "", ha="center", va="center", fontsize=14)
-            self._note = panels[3].text(0.5, -0.12, "", ha="center", va="top", fontsize=11, color=FAINT)
-            self._note.set_transform(panels[3].transAxes)
-            edge = {"fill": False, "edgecolor": "#ffd400", "linewidth": 1.6}
-            self._home = panels[0].add_patch(Rectangle((0, 0), 1, 1, linestyle=(0, (3, 3)), **edge))
-            chart = drawn.add_axes((0.98 / wide, 0.55 / high, 6.64 / wide, 1.12 / high))
-            chart.set(xlim=(-REACH, REACH), ylim=(-0.03, 1.03), xlabel="shift to the right (pixels)", ylabel="change")
-            chart.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
-            chart.set_xticks(range(-REACH, REACH + 1, 2))
-            chart.grid(axis="y", alpha=0.25)
-            self._lines: list[Line2D] = []
-            self._dots: list[Line2D] = []
-            self._shares = []
-            for i, (name, color) in enumerate(zip(NAMES, COLORS, strict=False)):
-                self._lines += chart.plot(SHIFTS, 0 * SHIFTS, color=color)
-                self._dots += chart.plot([0], [0], "o", color=color, markeredgecolor=INK, markersize=8, zorder=4)
-                y = 0.92 - 0.36 * i
-                chart.text(1.04, y, name, transform=chart.transAxes, color=color, weight="bold", va="center")
-                place = {"transform": chart.transAxes, "ha": "right", "va": "center", "color": color, "weight": "bold"}
-                self._shares.append(chart.text(1.36, y, "", **place))
-            self._marker = chart.axvline(0, color=FAINT, linewidth=1, linestyle="--")
-        self.moving = [*self._pictures, self._home, self._pool, self._marker, *self._dots, *self._shares]
-        self.moving += [spine for axes in panels for spine in axes.spines.values()]
+        drawn = figure(10.2, 4.9, layout=None)
+        panels = [inches(drawn, x, 2.0, 2.6, 2.6) for x in (0.1, 2.95, 5.8)] + [inches(drawn, 8.75, 2.85, 0.9, 0.9)]
+        self._pictures, self._titles = zip(*(panel(axes, size=11, pad=4) for axes in panels), strict=True)
+        self._pool = panels[3].text(0, 0, "", ha="center", va="center", fontsize=14)
+        self._note = panels[3].text(0.5, -0.12, "", ha="center", va="top", fontsize=11, color=FAINT)
+        self._note.set_transform(panels[3].transAxes)
+        edge = {"fill": False, "edgecolor": "#ffd400", "linewidth": 1.6}
+        self._home = panels[0].add_patch(Rectangle((0, 0), 1, 1, linestyle=(0, (3, 3)), **edge))
+        chart = inches(drawn, 0.98, 0.55, 6.64, 1.12)
+        chart.set(xlim=(-REACH, REACH), ylim=(-0.03, 1.03), xlabel="shift to the right (pixels)", ylabel="change")
+        chart.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+        chart.set_xticks(range(-REACH, REACH + 1, 2))
+        chart.grid(axis="y", alpha=0.25)
+        self._lines: list[Line2D] = []
+        self._dots: list[Line2D] = []
+        self._shares = []
+        for i, (name, color) in enumerate(zip(NAMES, COLORS, strict=False)):
+            self._lines += chart.plot(SHIFTS, 0 * SHIFTS, color=color)
+            self._dots += chart.plot([0], [0], "o", color=color, markeredgecolor=INK, markersize=8, zorder=4)
+            y = 0.92 - 0.36 * i
+            chart.text(1.04, y, name, transform=chart.transAxes, color=color, weight="bold", va="center")
+            place = {"transform": chart.transAxes, "ha": "right", "va": "center", "color": color, "weight": "bold"}
+            self._shares.append(chart.text(1.36, y, "", **place))
+        self._marker = chart.axvline(0, color=FAINT, linewidth=1, linestyle="--")
         return drawn
-
-    def still(self) -> tuple[Any, ...] | None:
-        """The shift to the right moves the pictures; all other choices change titles and curves too."""
-        return self._seen
 
     # -- what is computed ---------------------------------------------------------------------------------------------
 
@@ -158,8 +135,6 @@ class PoolingExplorer(KeptExplorer):
         ):
             height, width = pixels.shape
             picture.set_data(pixels)
-            picture.set_extent((-0.5, width - 0.5, height - 0.5, -0.5))
-            picture.axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
             picture.set_cmap(colormap(palette))
             top = 1.0 if palette == "image" else self._top
             picture.set_clim(-top if palette in SIGNED else 0, top)
@@ -167,9 +142,7 @@ class PoolingExplorer(KeptExplorer):
         height, width = self.images[image].shape
         self._home.set_bounds(MARGIN - 0.5, MARGIN - 0.5, width, height)
         value = float(looks[3][0, 0])
-        red, green, blue, _ = self._pictures[3].cmap(self._pictures[3].norm(value))
-        self._pool.set(text=f"{value + 0.0:.2g}".replace("-", "−"))
-        self._pool.set_color("black" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "white")
+        self._pool.set(text=f"{value + 0.0:.2g}".replace("-", "−"), color=legible(self._pictures[3].to_rgba(value)))
         count, kept = looks[1].size, looks[2].size
         self._note.set_text(f"{count:,} numbers\n→ {kept:,} → 1")
         self._marker.set_xdata([right, right])

@@ -2,56 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets as widgets
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from helpers import data
-from helpers.explorers.base import KeptExplorer
+from helpers.explorers.base import Explorer, flow
+from helpers.explorers.parts import LABEL, inches, slider
 from helpers.filters import convolve
-from helpers.plots.style import COLORS, FAINT, INK, RC, colormap, figure, frame
+from helpers.filters.fields import NETWORK, paths
+from helpers.plots.pixels import pixels
+from helpers.plots.style import COLORS, FAINT, INK, figure, frame
 
-#: The canonical network as windows: (kernel, stride, padding) of each layer, ReLU as a window of one pixel.
-NETWORK: dict[str, tuple[int, int, int]] = {
-    "conv1": (3, 1, 0),
-    "relu1": (1, 1, 0),
-    "pool1": (2, 2, 0),
-    "conv2": (3, 1, 0),
-    "relu2": (1, 1, 0),
-    "pool2": (2, 2, 0),
-    "hidden": (5, 1, 0),  # a dense layer looks through a window as large as the whole map
-    "output": (1, 1, 0),
-}
 DRAWN = ("conv1", "pool1", "conv2", "pool2")  # the maps that have a panel; a ReLU has the places of its convolution
 PANEL = {"relu1": "conv1", "relu2": "conv2"}
 MARK = COLORS[4]
 
 
-def paths(layer: str, row: int, column: int, size: int = 28) -> np.ndarray:
-    """In how many ways each pixel reaches a unit of the canonical network, (size, size): 0 outside its field.
-
-    A way goes through one place of each layer. Close to the middle of the field there are more of them.
-    """
-    names = list(NETWORK)
-    ways = np.ones((1, 1))
-    corner = np.array([row, column])
-    for name in reversed(names[: names.index(layer) + 1]):
-        kernel, stride, _ = NETWORK[name]
-        below = np.zeros([(n - 1) * stride + kernel for n in ways.shape])
-        for y, x in np.ndindex(ways.shape):
-            below[y * stride : y * stride + kernel, x * stride : x * stride + kernel] += ways[y, x]
-        ways, corner = below, corner * stride
-    reached = np.zeros((size, size))
-    reached[corner[0] : corner[0] + len(ways), corner[1] : corner[1] + ways.shape[1]] = ways
-    return reached
-
-
-class ReceptiveFieldExplorer(KeptExplorer):
+class ReceptiveFieldExplorer(Explorer):
     """A unit of any layer of the canonical network: its field on the image and on every map between.
 
     Args:
@@ -77,20 +49,17 @@ class ReceptiveFieldExplorer(KeptExplorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Layer, row and column of the unit, and whether to weigh the pixels by the ways from them to the unit."""
-        wide = {"style": {"description_width": "60px"}, "layout": widgets.Layout(width="330px")}
-        buttons = {"description_width": "60px", "button_width": "72px"}
+        buttons = {"description_width": LABEL, "button_width": "72px"}
         layer = widgets.ToggleButtons(options=list(NETWORK), description="layer", style=buttons)
-        self._row = widgets.IntSlider(min=0, max=25, description="row", **wide)
-        self._column = widgets.IntSlider(min=0, max=25, description="column", **wide)
+        self._row, self._column = slider("row", 0, 25), slider("column", 0, 25)
         layer.observe(self._take_layer, names="value")
         weigh = widgets.Checkbox(value=False, description="weigh pixels by their paths", indent=False)
         return {"layer": layer, "row": self._row, "column": self._column, "weigh": weigh}
 
     def arrange(self, controls: Mapping[str, widgets.Widget]) -> widgets.Widget:
         """The layer in the first row, the place of the unit in the second, then the picture."""
-        row = widgets.Layout(flex_flow="row wrap", grid_gap="4px 18px", align_items="center")
-        place = widgets.HBox([controls[name] for name in ("row", "column", "weigh")], layout=row)
-        return widgets.VBox([controls["layer"], place, self.error, self.image])
+        place = flow(*(controls[name] for name in ("row", "column", "weigh")))
+        return self.page(controls["layer"], place)
 
     def _take_layer(self, change: Any) -> None:
         """Go to the unit of the new layer that lies at about the same place."""
@@ -109,41 +78,35 @@ class ReceptiveFieldExplorer(KeptExplorer):
     def build(self) -> Figure:
         """The image large, the four maps smaller to its right, each as an empty grid."""
         wide, high = 10.2, 3.55
-        with matplotlib.rc_context(RC):
-            drawn = figure(wide, high, layout=None)
-            image = drawn.add_axes((0.1 / wide, 0.55 / high, 2.7 / wide, 2.7 / high))
-            frame(image)
-            self._image = image.imshow(self.digit, cmap=colormap("image"), vmin=0, vmax=1)
-            self._ways = image.imshow(np.full((28, 28), np.nan), cmap="magma", alpha=0.85, vmin=0, vmax=1)
-            image.set_title("image 28×28", fontsize=11, pad=4)
-            self._lost = [image.add_patch(Rectangle((0, 0), 0, 0, color=COLORS[1])) for _ in range(2)]
-            grids = {}
-            for i, name in enumerate(DRAWN):
-                grids[name] = drawn.add_axes(((3.15 + 1.79 * i) / wide, 1.0 / high, 1.6 / wide, 1.6 / high))
-                frame(grids[name])
-                n = self.sizes[name]
-                grids[name].set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5), facecolor="#e6eaee")
-                grids[name].set_xticks(np.arange(1, n) - 0.5, minor=True)
-                grids[name].set_yticks(np.arange(1, n) - 0.5, minor=True)
-                grids[name].grid(which="minor", color="white", linewidth=0.9)
-                grids[name].tick_params(which="minor", length=0)
-                grids[name].set_title(f"{name} {n}×{n}", fontsize=11, pad=4)
-            ground = {"facecolor": MARK, "edgecolor": INK, "linewidth": 1.6, "zorder": 3}
-            self._seen = {name: axes.add_patch(Rectangle((0, 0), 1, 1, **ground)) for name, axes in grids.items()}
-            self._shadow = image.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor="black", linewidth=4))
-            self._box = image.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor="#ffd400", linewidth=2.4))
-            self._words = drawn.text(0.1 / wide, 0.16 / high, "", fontsize=12)
-            self._counts = [
-                drawn.text((3.95 + 1.79 * i) / wide, 0.78 / high, "", ha="center", fontsize=11, color=FAINT)
-                for i in range(len(DRAWN))
-            ]
-        self.moving = [self._ways, *self._lost, *self._seen.values(), self._shadow, self._box]
-        self.moving += [self._words, *self._counts]
+        drawn = figure(wide, high, layout=None)
+        image = inches(drawn, 0.1, 0.55, 2.7, 2.7)
+        frame(image)
+        pixels(image, data=self.digit)
+        self._ways = pixels(image, "activation", data=np.full((28, 28), np.nan))
+        self._ways.set_alpha(0.85)
+        image.set_title("image 28×28", fontsize=11, pad=4)
+        self._lost = [image.add_patch(Rectangle((0, 0), 0, 0, color=COLORS[1])) for _ in range(2)]
+        grids = {}
+        for i, name in enumerate(DRAWN):
+            grids[name] = inches(drawn, 3.15 + 1.79 * i, 1.0, 1.6, 1.6)
+            frame(grids[name])
+            n = self.sizes[name]
+            grids[name].set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5), facecolor="#e6eaee")
+            grids[name].set_xticks(np.arange(1, n) - 0.5, minor=True)
+            grids[name].set_yticks(np.arange(1, n) - 0.5, minor=True)
+            grids[name].grid(which="minor", color="white", linewidth=0.9)
+            grids[name].tick_params(which="minor", length=0)
+            grids[name].set_title(f"{name} {n}×{n}", fontsize=11, pad=4)
+        ground = {"facecolor": MARK, "edgecolor": INK, "linewidth": 1.6, "zorder": 3}
+        self._seen = {name: axes.add_patch(Rectangle((0, 0), 1, 1, **ground)) for name, axes in grids.items()}
+        self._shadow = image.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor="black", linewidth=4))
+        self._box = image.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor="#ffd400", linewidth=2.4))
+        self._words = drawn.text(0.1 / wide, 0.16 / high, "", fontsize=12)
+        self._counts = [
+            drawn.text((3.95 + 1.79 * i) / wide, 0.78 / high, "", ha="center", fontsize=11, color=FAINT)
+            for i in range(len(DRAWN))
+        ]
         return drawn
-
-    def still(self) -> Hashable:
-        """The image and the grids of the maps stay for good."""
-        return "grids"
 
     def seen(self, layer: str, row: int, column: int) -> dict[str, tuple[slice, slice]]:
         """Rows and columns that a unit sees of each layer below it, of its own (itself), and of the image."""

@@ -9,7 +9,9 @@ import ipywidgets as widgets
 import numpy as np
 from matplotlib.figure import Figure
 
-from helpers.explorers.base import KeptExplorer
+from helpers.explorers.base import Explorer
+from helpers.explorers.parts import menu, shape, slider
+from helpers.network.layers import softmax
 from helpers.plots.style import BAD, COLORS, FAINT, INK, figure
 
 EXAMPLES = {
@@ -19,7 +21,7 @@ EXAMPLES = {
 }
 
 
-class SoftmaxTemperature(KeptExplorer):
+class SoftmaxTemperature(Explorer):
     """Logits, their exponentials, and the exponentials divided by their sum, side by side for every class.
 
     Computed in float32, as in the network, so that leaving out "subtract the largest" shows why nobody does.
@@ -59,29 +61,15 @@ class SoftmaxTemperature(KeptExplorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Example, temperature, a number added to all logits, one logit to raise and by how much, and the safeguard."""
-
-        def wide(width: str) -> dict[str, Any]:
-            return {"style": {"description_width": "88px"}, "layout": widgets.Layout(width=width)}
-
+        temperature = widgets.FloatLogSlider(
+            1.0, base=10, min=-1, max=1.5, step=0.05, description="temperature", readout_format=".2f", **shape()
+        )
         return {
-            "example": widgets.Dropdown(options=list(self.examples), description="logits", **wide("300px")),
-            "temperature": widgets.FloatLogSlider(
-                1.0,
-                base=10,
-                min=-1,
-                max=1.5,
-                step=0.05,
-                description="temperature",
-                readout_format=".2f",
-                **wide("360px"),
-            ),
-            "shift": widgets.FloatSlider(
-                0.0, min=-100, max=100, step=1, description="add to all", readout_format=".0f", **wide("360px")
-            ),
-            "raised": widgets.Dropdown(options=self.classes, description="raise one", **wide("220px")),
-            "by": widgets.FloatSlider(
-                0.0, min=-10, max=10, step=0.1, description="by", readout_format=".1f", **wide("360px")
-            ),
+            "example": menu("logits", self.examples),
+            "temperature": temperature,
+            "shift": slider("add to all", -100.0, 100.0, 0.0, step=1.0, readout_format=".0f"),
+            "raised": menu("raise one", self.classes),
+            "by": slider("by", -10.0, 10.0, 0.0, step=0.1, readout_format=".1f"),
             "safe": widgets.Checkbox(value=True, description="subtract the largest logit first", indent=False),
         }
 
@@ -108,8 +96,6 @@ class SoftmaxTemperature(KeptExplorer):
             for y, name in enumerate(self.classes)
         ]
         self._said = [axes.text(0, -0.085, "", transform=axes.transAxes, fontsize=11) for axes in drawn.axes[1:]]
-        self.moving = [a for group in (*self._bars, *self._numbers) for a in group]
-        self.moving += [*self._titles, *self._names, *self._said]
         return drawn
 
     def compute(
@@ -118,9 +104,7 @@ class SoftmaxTemperature(KeptExplorer):
         """Logits, exponentials and probabilities (K,), in float32; overflow gives infinities and NaN, as it does."""
         logits = self.examples[example] + np.float32(shift)
         logits[self.classes.index(raised)] += np.float32(by)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-            exponentials = np.exp((logits - logits.max() * safe) / np.float32(temperature))
-            return logits, exponentials, exponentials / exponentials.sum()
+        return logits, *softmax(logits, temperature, safe)
 
     def draw(self, **values: Any) -> None:
         """Set the lengths of the bars and the numbers at their ends."""

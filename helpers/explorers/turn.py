@@ -12,15 +12,16 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from helpers.data import distort
-from helpers.explorers.base import KeptExplorer
+from helpers.explorers.base import Explorer
+from helpers.explorers.parts import Bars, inches, panel, slider
 from helpers.network.running import predict
-from helpers.plots.style import BAD, COLORS, FAINT, GOOD, as_array, figure, frame
+from helpers.plots.style import COLORS, FAINT, as_array, figure
 
 #: Angles at which the curve is computed, in degrees.
 ANGLES = torch.arange(-180.0, 181.0, 10.0)
 
 
-class TurnDigit(KeptExplorer):
+class TurnDigit(Explorer):
     """An image to turn, move, scale and cover with noise; the probabilities of each network, and over all the angles.
 
     Args:
@@ -51,44 +52,27 @@ class TurnDigit(KeptExplorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Image, angle, shifts, scale and noise."""
-
-        def slider(kind: type, name: str, **limits: Any) -> widgets.Widget:
-            return kind(description=name, style={"description_width": "52px"}, **limits)
-
-        whole, real = widgets.IntSlider, widgets.FloatSlider
         return {
-            "image": slider(whole, "image", max=len(self.pictures) - 1),
-            "angle": slider(whole, "angle", value=0, min=-180, max=180, step=5),
-            "scale": slider(real, "scale", value=1.0, min=0.4, max=1.6, step=0.05),
-            "right": slider(whole, "right", value=0, min=-10, max=10),
-            "down": slider(whole, "down", value=0, min=-10, max=10),
-            "noise": slider(real, "noise", value=0.0, min=0.0, max=0.6, step=0.05),
+            "image": slider("image", 0, len(self.pictures) - 1),
+            "angle": slider("angle", -180, 180, 0, step=5),
+            "scale": slider("scale", 0.4, 1.6, 1.0, step=0.05),
+            "right": slider("right", -10, 10, 0),
+            "down": slider("down", -10, 10, 0),
+            "noise": slider("noise", 0.0, 0.6, step=0.05),
         }
 
     def build(self) -> Figure:
         """The image, bars for each network, and the curves over the angles."""
-        wide, high = 9.4, 3.0
-        drawn = figure(wide, high, layout=None)
-
-        def panel(left: float, bottom: float, width: float, height: float) -> Any:
-            return drawn.add_axes((left / wide, bottom / high, width / wide, height / high))
-
-        axes = panel(0.05, 0.3, 2.3, 2.3)
-        self._image = axes.imshow(np.zeros(tuple(self.pictures.shape[-2:])), cmap="gray", vmin=0, vmax=1)
-        frame(axes)
-        self._titles = [axes.set_title("", fontsize=12)]
-        self._bars = []
+        drawn = figure(9.4, 3.0, layout=None)
+        self._image, self._title = panel(inches(drawn, 0.05, 0.3, 2.3, 2.3))
         longest = 0.12 + 0.075 * max(map(len, self.classes))
+        self._bars = []
         for i in range(len(self.models)):
-            axes = panel(2.45 + longest + 1.35 * i, 0.3, 1.15, 2.3)
-            self._bars.append(axes.barh(range(len(self.classes)), [0] * len(self.classes), color=COLORS[0]))
-            axes.set_yticks(range(len(self.classes)), self.classes if i == 0 else [], fontsize=10)
-            axes.tick_params(axis="y", length=0)
-            axes.set(xlim=(0, 1), xticks=[0, 1])
-            axes.invert_yaxis()
-            self._titles.append(axes.set_title("", fontsize=11))
+            bars = Bars(inches(drawn, 2.45 + longest + 1.35 * i, 0.3, 1.15, 2.3), self.classes, title=11)
+            bars.axes.tick_params(axis="y", length=0, labelleft=i == 0)
+            self._bars.append(bars)
         left = 2.45 + longest + 1.35 * len(self.models) + 0.55
-        axes = panel(left, 0.55, wide - left - 0.15, 1.62)
+        axes = inches(drawn, left, 0.55, 9.25 - left, 1.62)
         self._curves = [
             axes.plot(ANGLES, 0 * ANGLES, color=COLORS[i], label=name)[0] for i, name in enumerate(self.models)
         ]
@@ -97,8 +81,6 @@ class TurnDigit(KeptExplorer):
         axes.set_ylabel("p of the true class", fontsize=11)
         # Above the curves, which may be anywhere.
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=11)
-        bars = [bar for group in self._bars for bar in group]
-        self.moving = [self._image, *self._titles, *bars, *self._curves, self._now]
         return drawn
 
     def draw(self, image: int, angle: int, scale: float, right: int, down: int, noise: float) -> None:
@@ -113,13 +95,12 @@ class TurnDigit(KeptExplorer):
             lines = [as_array(predict(model, turned).softmax(1)[:, truth]) for model in self.models.values()]
             self._known = (key, lines)
         self._image.set_data(as_array(shown)[0, 0])
-        self._titles[0].set_text(f"{self.classes[truth]}, turned by {angle}°".replace("-", "−"))
+        self._title.set_text(f"{self.classes[truth]}, turned by {angle}°".replace("-", "−"))
         self._now.set_xdata([angle, angle])
-        for i, (name, model) in enumerate(self.models.items()):
+        for bars, curve, line, (name, model) in zip(
+            self._bars, self._curves, self._known[1], self.models.items(), strict=True
+        ):
             chances = as_array(predict(model, shown).softmax(1))[0]
-            said = int(chances.argmax())
-            for j, (bar, chance) in enumerate(zip(self._bars[i], chances, strict=True)):
-                bar.set_width(float(chance))
-                bar.set_color(GOOD if j == truth else BAD if j == said else COLORS[0])
-            self._titles[i + 1].set_text(f"{name}\n{self.classes[said]}, {chances[said]:.0%}")
-            self._curves[i].set_ydata(self._known[1][i])
+            said = bars.show(chances, truth)
+            bars.title.set_text(f"{name}\n{self.classes[said]}, {chances[said]:.0%}")
+            curve.set_ydata(line)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets as widgets
@@ -11,67 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from helpers.explorers.base import Explorer
-from helpers.filters.convolve import leftover, output_size
+from helpers.explorers.parts import inches, slider
+from helpers.filters.geometry import leftover, output_size
+from helpers.filters.ledger import accounts
 from helpers.plots.style import COLORS, FAINT, INK, figure, frame
 
 FILTERS, PASSED, NEXT = COLORS[0], INK, COLORS[1]
-
-
-@dataclass(frozen=True)
-class Account:
-    """What one way of looking costs: ``units`` filters, and a dense layer of ``outputs`` units behind them.
-
-    Attributes:
-        name: the way of looking, in words.
-        window: pixels that a unit sees, one per weight.
-        places: places at which each unit looks, all with the same weights.
-        units: number of filters.
-        outputs: units of the layer that follows.
-    """
-
-    name: str
-    window: int
-    places: int
-    units: int
-    outputs: int
-
-    @property
-    def filters(self) -> int:
-        """Weights of the filters, one bias each included; places share them."""
-        return (self.window + 1) * self.units
-
-    @property
-    def values(self) -> int:
-        """Numbers passed on: one for each unit and place."""
-        return self.places * self.units
-
-    @property
-    def following(self) -> int:
-        """Weights of the next layer, which reads every number passed on, one bias per output included."""
-        return (self.values + 1) * self.outputs
-
-    @property
-    def total(self) -> int:
-        """All the weights."""
-        return self.filters + self.following
-
-
-def accounts(
-    window: int = 10, stride: int = 1, units: int = 20, outputs: int = 10, side: int = 28
-) -> tuple[Account, Account, Account]:
-    """The three ways of looking at a ``side`` × ``side`` image: whole, through a window each, through sliding windows.
-
-    Raises:
-        ValueError: if the window does not fit into the image, or a number is below 1.
-    """
-    along = output_size(side, window, stride)
-    if units < 1 or outputs < 1:
-        raise ValueError(f"There must be at least one unit and one output; there are {units} and {outputs}.")
-    return (
-        Account("every unit sees the whole image", side * side, 1, units, outputs),
-        Account(f"every unit sees one {window}×{window} window", window * window, 1, units, outputs),
-        Account(f"every unit slides its window by {stride}", window * window, along * along, units, outputs),
-    )
 
 
 class WeightLedger(Explorer):
@@ -95,16 +39,11 @@ class WeightLedger(Explorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Units, side of the window, stride, and units of the next layer."""
-
-        def slider(value: int, low: int, high: int, name: str) -> widgets.IntSlider:
-            style, layout = {"description_width": "70px"}, widgets.Layout(width="330px")
-            return widgets.IntSlider(value, min=low, max=high, description=name, style=style, layout=layout)
-
         return {
-            "units": slider(20, 1, 64, "units"),
-            "window": slider(min(10, self.side), 1, self.side, "window"),
-            "stride": slider(1, 1, min(10, self.side), "stride"),
-            "outputs": slider(10, 1, 100, "outputs"),
+            "units": slider("units", 1, 64, 20),
+            "window": slider("window", 1, self.side, min(10, self.side)),
+            "stride": slider("stride", 1, min(10, self.side)),
+            "outputs": slider("outputs", 1, 100, 10),
         }
 
     def build(self) -> Figure:
@@ -118,7 +57,7 @@ class WeightLedger(Explorer):
         self._left, self._full = 1.5, wide - 1.5 - 1.15
         for i in range(3):
             top = 0.16 + i * (row + 0.03)
-            thumb = drawn.add_axes((0.12 / wide, 1 - (top + 1.18) / high, 1.14 / wide, 1.14 / high))
+            thumb = inches(drawn, 0.12, high - top - 1.18, 1.14, 1.14)
             thumb.set(xlim=(0, self.side), ylim=(self.side, 0), facecolor="#101418")
             frame(thumb)
             windows = [Rectangle((0, 0), 1, 1, facecolor=FILTERS, alpha=0.55, edgecolor="white", lw=1.4)]

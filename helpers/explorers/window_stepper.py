@@ -6,19 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets as widgets
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from traitlets import link
 
 from helpers import data
-from helpers.explorers.base import KeptExplorer
+from helpers.explorers.base import Explorer, flow
+from helpers.explorers.parts import inches, menu, panel, slider
 from helpers.filters import convolve, kernels
 from helpers.filters.geometry import span
-from helpers.plots.style import BAD, FAINT, INK, RC, Kind, colormap, figure, frame, limit
+from helpers.plots.style import BAD, FAINT, INK, Kind, colormap, figure, legible, limit
 
 WIDE, HIGH = 10.2, 3.75
 NUMBERED = 5  # largest kernel whose numbers are written into its cells
@@ -50,7 +49,7 @@ def _kernels() -> dict[str, np.ndarray]:
     }
 
 
-class WindowStepper(KeptExplorer):
+class WindowStepper(Explorer):
     """Play, pause or step a window over an image; patch, products and their sum; the output filled cell by cell.
 
     A combination that does not fit is shown as such: pixels that no window reaches are orange, and a window that is
@@ -95,22 +94,19 @@ class WindowStepper(KeptExplorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Play with its pace, back, forward, the position; image, kernel, stride, padding, dilation."""
-        wide = {"style": {"description_width": "60px"}, "layout": widgets.Layout(width="220px")}
-        narrow = {"style": {"description_width": "56px"}, "layout": widgets.Layout(width="185px")}
         button = widgets.Layout(width="44px")
         play = widgets.Play(interval=100, show_repeat=True, repeat=False)
-        position = widgets.IntSlider(description="window", style={"description_width": "60px"})
-        position.layout.width = "420px"
+        position = slider("window", 0, 100, width="420px")
         back = widgets.Button(icon="step-backward", layout=button, tooltip="one step back")
         forward = widgets.Button(icon="step-forward", layout=button, tooltip="one step forward")
         pace = [("2 a second", 500), ("5 a second", 200), ("10 a second", 100), ("15 a second", 64)]
         speed = widgets.Dropdown(options=pace, value=100, layout=widgets.Layout(width="120px"))
         shape = {
-            "image": widgets.Dropdown(options=list(self.images), description="image", **wide),
-            "kernel": widgets.Dropdown(options=list(self.kernels), description="kernel", **wide),
-            "stride": widgets.IntSlider(value=1, min=1, max=5, description="stride", **narrow),
-            "padding": widgets.IntSlider(value=0, min=0, max=4, description="padding", **narrow),
-            "dilation": widgets.IntSlider(value=1, min=1, max=4, description="dilation", **narrow),
+            "image": menu("image", self.images),
+            "kernel": menu("kernel", self.kernels),
+            "stride": slider("stride", 1, 5),
+            "padding": slider("padding", 0, 4),
+            "dilation": slider("dilation", 1, 4),
         }
         self._play, self._position, self._shape = play, position, shape
         play.observe(self._tick, names="value")
@@ -125,9 +121,8 @@ class WindowStepper(KeptExplorer):
 
     def arrange(self, controls: Mapping[str, widgets.Widget]) -> widgets.Widget:
         """How to walk in the first row, what to walk with below, then the picture."""
-        row = widgets.Layout(flex_flow="row wrap", grid_gap="2px 10px", align_items="center")
-        walk = widgets.HBox([controls[n] for n in ("play", "back", "forward", "position", "speed")], layout=row)
-        return widgets.VBox([walk, widgets.HBox(list(self._shape.values()), layout=row), self.error, self.image])
+        walk = flow(*(controls[name] for name in ("play", "back", "forward", "position", "speed")))
+        return self.page(walk, flow(*self._shape.values()))
 
     def set(self, **values: Any) -> None:
         """Set several controls at once and draw once; the position last, because the others send it back to 0."""
@@ -181,49 +176,33 @@ class WindowStepper(KeptExplorer):
 
     def build(self) -> Figure:
         """Image, patch, weights, products and output as panels that stay; only what a step changes is drawn anew."""
-        with matplotlib.rc_context(RC):
-            drawn = figure(WIDE, HIGH, layout=None)
-            self._input, self._output = self._panel(drawn, 0.1, 0.42, 2.9), self._panel(drawn, 7.6, 0.67, 2.5)
-            small = [self._panel(drawn, 3.25 + 1.42 * i, 1.62, 1.22) for i in range(3)]
-            kinds: list[Kind] = ["image", "weights", "response"]
-            blank = np.zeros((1, 1))
-            self._pictures = [a.imshow(blank, cmap=colormap(k)) for a, k in zip(small, kinds, strict=True)]
-            self._image = self._input.imshow(np.zeros((1, 1, 3)))
-            palette = colormap("response").with_extremes(bad="#e6eaee")
-            self._map = self._output.imshow(blank, cmap=palette)
-            self._numbers = [[a.text(0, 0, "", ha="center", va="center") for _ in range(NUMBERED**2)] for a in small]
-            for axes, name in zip(small, ("patch", "weights", "products"), strict=True):
-                axes.set_title(name, fontsize=11, pad=4)
-            signs = [drawn.text((4.57 + 1.42 * i) / WIDE, 2.23 / HIGH, s, fontsize=16) for i, s in enumerate("×=")]
-            for sign in signs:
-                sign.set(ha="center", va="center")
-            self._small = [*small, *signs]
-            self._titles = [a.set_title("", fontsize=11, pad=4) for a in (self._input, self._output)]
-            self._sum = drawn.text(5.28 / WIDE, 1.05 / HIGH, "", ha="center", fontsize=17, weight="bold")
-            self._place = drawn.text(5.28 / WIDE, 0.7 / HIGH, "", ha="center", fontsize=11, color=FAINT)
-            self._formula = drawn.text(0.1 / WIDE, 0.1 / HIGH, "", fontsize=11)
-            self._verdict = drawn.text(6.5 / WIDE, 1.9 / HIGH, "", ha="center", va="center", fontsize=13, color=BAD)
-            edge = {"fill": False, "linewidth": 3.5, "edgecolor": "black", "zorder": 4}
-            self._frames = [
-                a.add_patch(Rectangle((0, 0), 1, 1, **edge)) for a in (self._input, self._input, self._output)
-            ]
-            self._frames[1].set(edgecolor=WINDOW, linewidth=2.0)
-            self._frames[2].set(edgecolor=INK, linewidth=2.0)
-            dots = {"color": WINDOW, "markeredgecolor": "black", "markersize": 5, "linestyle": "", "marker": "o"}
-            (self._dots,) = self._input.plot([], [], **dots)
-        self.moving = [self._map, *self._frames, self._dots, self._sum, self._place]
-        self.moving += [self._pictures[0], self._pictures[2], *self._numbers[0], *self._numbers[2]]
-        self.moving += [spine for axes in (small[0], small[2]) for spine in axes.spines.values()]
+        drawn = figure(WIDE, HIGH, layout=None)
+        places = [(0.1, 0.42, 2.9), *((3.25 + 1.42 * i, 1.62, 1.22) for i in range(3)), (7.6, 0.67, 2.5)]
+        kinds: list[Kind] = ["image", "image", "weights", "response", "response"]
+        axes = [inches(drawn, x, y, side, side) for x, y, side in places]
+        made = [panel(a, kind, size=11, pad=4) for a, kind in zip(axes, kinds, strict=True)]
+        (self._image, *self._pictures, self._map), titles = zip(*made, strict=True)
+        self._input, *small, self._output = axes
+        self._titles = [titles[0], titles[-1]]
+        self._map.set_cmap(colormap("response").with_extremes(bad="#e6eaee"))
+        self._numbers = [[a.text(0, 0, "", ha="center", va="center") for _ in range(NUMBERED**2)] for a in small]
+        for title, name in zip(titles[1:4], ("patch", "weights", "products"), strict=True):
+            title.set_text(name)
+        signs = [drawn.text((4.57 + 1.42 * i) / WIDE, 2.23 / HIGH, s, fontsize=16) for i, s in enumerate("×=")]
+        for sign in signs:
+            sign.set(ha="center", va="center")
+        self._small = [*small, *signs]
+        self._sum = drawn.text(5.28 / WIDE, 1.05 / HIGH, "", ha="center", fontsize=17, weight="bold")
+        self._place = drawn.text(5.28 / WIDE, 0.7 / HIGH, "", ha="center", fontsize=11, color=FAINT)
+        self._formula = drawn.text(0.1 / WIDE, 0.1 / HIGH, "", fontsize=11)
+        self._verdict = drawn.text(6.5 / WIDE, 1.9 / HIGH, "", ha="center", va="center", fontsize=13, color=BAD)
+        edge = {"fill": False, "linewidth": 3.5, "edgecolor": "black", "zorder": 4}
+        self._frames = [a.add_patch(Rectangle((0, 0), 1, 1, **edge)) for a in (self._input, self._input, self._output)]
+        self._frames[1].set(edgecolor=WINDOW, linewidth=2.0)
+        self._frames[2].set(edgecolor=INK, linewidth=2.0)
+        dots = {"color": WINDOW, "markeredgecolor": "black", "markersize": 5, "linestyle": "", "marker": "o"}
+        (self._dots,) = self._input.plot([], [], **dots)
         return drawn
-
-    def _panel(self, drawn: Figure, x: float, y: float, side: float) -> Axes:
-        axes = drawn.add_axes((x / WIDE, y / HIGH, side / WIDE, side / HIGH))
-        frame(axes)
-        return axes
-
-    def still(self) -> Settings:
-        """Only the position moves; everything else is drawn once for each choice of image and window."""
-        return self.settings
 
     def draw(self, position: int, stride: int, dilation: int, **_: Any) -> None:
         """Move the window to this place, show what lies under it, and fill the output up to it."""
@@ -265,7 +244,8 @@ class WindowStepper(KeptExplorer):
         self._titles[0].set_text(size)
         need = [span(k, dilation) for k in kernel.shape]
         margin = 0 if columns else 1  # a window that sticks out is seen to stick out
-        _fit(self._input, self._image, colors, max(tall, need[0] + margin), max(wide, need[1] + margin))
+        _room(self._input, max(tall, need[0] + margin), max(wide, need[1] + margin))
+        self._image.set_data(colors)
         for artist in (*self._small, self._output, self._frames[2], self._sum, self._place):
             artist.set_visible(columns > 0)
         self._dots.set_visible(columns > 0 and dilation > 1)
@@ -287,11 +267,11 @@ class WindowStepper(KeptExplorer):
         self._image.set_data(colors)
         self._response = convolve.correlate2d(image, kernel, stride, padding, dilation)
         self._titles[1].set_text(f"feature map {rows}×{columns}")
-        _fit(self._output, self._map, self._response, rows, columns)
+        _room(self._output, rows, columns)
         self._map.set_clim(-limit([self._response]), limit([self._response]))
         top = limit([kernel])
         for picture, end, low in zip(self._pictures, (1, top, top), (0, -top, -top), strict=True):
-            _fit(picture.axes, picture, kernel, *kernel.shape)
+            picture.set_data(kernel)
             picture.set_clim(low, end)
         self._fill(1, kernel)
 
@@ -315,15 +295,14 @@ class WindowStepper(KeptExplorer):
                 text.set_visible(False)
             return
         values = grid.ravel() + 0.0
-        colors = picture.cmap(picture.norm(values))
-        bright = colors[:, :3] @ (0.3, 0.59, 0.11) > 0.5
+        colors = picture.to_rgba(values)
         height, width = grid.shape
         places = 2 if max(height, width) <= 3 else 1
         for i, text in enumerate(texts):
             text.set_visible(i < values.size)
             if i < values.size:
                 text.set(x=i % width, y=i // width, text=_short(values[i], places))
-                text.set(color="black" if bright[i] else "white", fontsize=min(28 / max(height, width), 11.0))
+                text.set(color=legible(colors[i]), fontsize=min(28 / max(height, width), 11.0))
 
 
 def _short(value: float, places: int) -> str:
@@ -332,8 +311,6 @@ def _short(value: float, places: int) -> str:
     return "0" if said in ("-0", "") else said.replace("-", "−")
 
 
-def _fit(axes: Axes, picture: AxesImage, pixels: np.ndarray, tall: int, wide: int) -> None:
-    """Put pixels into a panel, whose limits leave room for so many rows and columns."""
-    picture.set_data(pixels)
-    picture.set_extent((-0.5, pixels.shape[1] - 0.5, pixels.shape[0] - 0.5, -0.5))
+def _room(axes: Axes, tall: int, wide: int) -> None:
+    """Let the limits of a panel leave room for so many rows and columns."""
     axes.set(xlim=(-0.5, wide - 0.5), ylim=(tall - 0.5, -0.5))

@@ -97,6 +97,15 @@ def bars(
     return Picture(drawn, alt or f"{title or 'Bars'}: {listed}")
 
 
+def verdicts(chances: Any, truth: int | None = None) -> list[str]:
+    """Colors of the bars of probabilities (K,): the true class green, a wrong winner red, all others blue."""
+    colors = [COLORS[0]] * len(chances)
+    if truth is not None:
+        colors[int(np.argmax(chances))] = BAD
+        colors[truth] = GOOD
+    return colors
+
+
 def probabilities(
     images: Any,
     values: Any,
@@ -120,12 +129,8 @@ def probabilities(
             above.set_axis_on()
             show(above, picture)
             below.set_axis_on()
-            winner, truth = int(p.argmax()), None if labels is None else int(labels[i])
-            colors = [COLORS[0]] * len(classes)
-            colors[winner] = BAD if truth is not None and winner != truth else COLORS[0]
-            if truth is not None:
-                colors[truth] = GOOD
-            below.barh(range(len(classes)), p, color=colors)
+            truth = None if labels is None else int(labels[i])
+            below.barh(range(len(classes)), p, color=verdicts(p, truth))
             below.set_yticks(range(len(classes)), classes if i % columns == 0 else [], fontsize=10)
             below.set_xticks([0, 1])
             below.set_xlim(0, 1)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from helpers.filters.geometry import leftover, output_size, span
-from helpers.plots.style import BAD, COLORS, FAINT, INK, RC, Kind, Picture, as_array, colormap, figure, limit
+from helpers.plots.style import BAD, COLORS, FAINT, INK, RC, Kind, Picture, as_array, colormap, figure, legible, limit
 
 
 def rulers(
@@ -124,9 +124,8 @@ def pancakes(
             axes.annotate("", (2.05, middle), (1.5, middle), arrowprops={"arrowstyle": "->", "color": INK})
             shade = palette((vector[i] / peak - low) / (1 - low))
             axes.add_patch(Rectangle((2.1, middle - 0.31), 0.42, 0.62, facecolor=shade, edgecolor="white"))
-            color = "black" if np.dot(shade[:3], (0.3, 0.59, 0.11)) > 0.5 else "white"
             said = f"{vector[i] + 0.0:.2f}".replace("-", "−")
-            axes.text(2.31, middle, said, ha="center", va="center", color=color, fontsize=12)
+            axes.text(2.31, middle, said, ha="center", va="center", color=legible(shade), fontsize=12)
             if names is not None:
                 axes.text(-0.05, base + 0.12, names[i], ha="right", va="center", fontsize=12)
         end = 0.62 * count

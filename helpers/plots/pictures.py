@@ -24,6 +24,7 @@ from helpers.plots.style import (
     colormap,
     figure,
     frame,
+    legible,
     limit,
     scale,
     show,
@@ -263,8 +264,7 @@ def written(axes: Axes, array: np.ndarray, kind: Kind, form: str, side: float = 
     size = min(14.0, 72 * side / array.shape[1] / (0.68 * max(map(len, texts.values())) + 0.4))
     palette, norm = colormap(kind), artist.norm
     for (y, x), value in np.ndenumerate(array):
-        red, green, blue, _ = palette(norm(value))
-        color = "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "white"
+        color = legible(palette(norm(value)))
         axes.text(x, y, texts[y, x], ha="center", va="center", fontsize=size, color=color)
     axes.set_xticks(np.arange(array.shape[1] + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(array.shape[0] + 1) - 0.5, minor=True)

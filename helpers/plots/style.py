@@ -234,6 +234,11 @@ def frame(axes: Axes) -> None:
         spine.set_linewidth(0.8)
 
 
+def legible(color: Any) -> str:
+    """Black or white: the one that can be read on this color (red, green, blue, ...) in [0, 1]."""
+    return "black" if np.dot(color[:3], (0.3, 0.59, 0.11)) > 0.5 else "white"
+
+
 def note(axes: Axes, text: str, color: str = FAINT) -> None:
     """A remark in the middle of a picture."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=color, fontsize=11)
