@@ -32,6 +32,9 @@ def test_one_thing_is_changed_at_a_time():
         "return -2",
         "return -0",
     }
+    loop = "def total(x, step):\n    for v in x:\n        step()\n        s += v\n    return max(s.sum(), 'a')"
+    changed = {after for _, _, after in mutants.mutants(loop)}
+    assert changed == {"pass", "s -= v", "return min(s.sum(), 'a')", "return max(s.mean(), 'a')"}
     for source, before, after in mutants.mutants(SOLUTION):
         compile(source, "mutant", "exec")
         assert before != after
