@@ -13,9 +13,7 @@ from typing import Any, Literal
 
 from helpers.display import box, plain, rich, with_widget
 from helpers.exercises import judge, memory
-from helpers.exercises.judge import Blank, Wrong, call
-
-__all__ = ["Lesson", "Option", "Wrong", "call", "check", "lesson", "names", "predict", "reset", "tally"]
+from helpers.exercises.judge import Blank, Wrong
 
 Status = Literal["right", "wrong", "not attempted yet"]
 
@@ -205,7 +203,7 @@ class Prediction:
 
         answer = widgets.HTML().add_class("prediction-answer")
         wide = widgets.Layout(width="auto", min_width="12em", height="auto", margin="2px 6px 2px 0")
-        buttons = []
+        buttons: list[widgets.Button] = []
         for index, option in enumerate(self.question.options):
             button = widgets.Button(description=f"{'abcd'[index]})  {plain(option.text)}", layout=wide)
             button.style.button_color = "#e8f1f8"

@@ -332,8 +332,8 @@ def _read(answer: Any) -> np.ndarray | None:
             return None
         return answer.detach().cpu().double().resolve_conj().resolve_neg().numpy()
     if isinstance(answer, list | tuple):
-        parts = [_read(part) for part in answer]
-        if any(part is None for part in parts) or len({part.shape for part in parts}) > 1:
+        parts = [part for part in map(_read, answer) if part is not None]
+        if len(parts) < len(answer) or len({part.shape for part in parts}) > 1:
             return None
         return np.stack(parts) if parts else np.zeros(0)
     if isinstance(answer, str | bytes | set | frozenset | dict) or answer is None or callable(answer):

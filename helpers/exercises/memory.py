@@ -98,11 +98,12 @@ def _read(path: Path) -> Facts:
         raise ValueError("it is damaged") from None
     if not isinstance(found, dict) or found.get("about") != _ABOUT:
         raise ValueError("it is a file of something else")
-    facts = {what: found.get(what) for what in _empty()}
-    if not all(
-        isinstance(table, dict) and all(isinstance(v, bool) for v in table.values()) for table in facts.values()
-    ):
-        raise ValueError("it is damaged")
+    facts: Facts = _empty()
+    for what in facts:
+        table = found.get(what)
+        if not isinstance(table, dict) or not all(isinstance(value, bool) for value in table.values()):
+            raise ValueError("it is damaged")
+        facts[what] = table
     return facts
 
 
