@@ -178,7 +178,7 @@ def _bank(rng: np.random.Generator, many: int) -> tuple[np.ndarray, np.ndarray, 
             return rng.random((count, size)) * inked * rng.uniform(0.4, 1.6, (count, 1))
 
         bank, labels = rows(n), rng.permutation(np.arange(n) % 10 + 3)
-        queries = rows(40 * many)
+        queries = rows(60 + 2 * many)
         distance = ((bank[None] - queries[:, None]) ** 2).mean(2)
         two = np.sort(distance, 1)[:, :2]
         right = labels[distance.argmin(1)]
