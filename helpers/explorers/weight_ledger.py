@@ -7,19 +7,22 @@ from typing import Any
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Polygon, Rectangle
 
 from helpers.explorers.base import Explorer
 from helpers.explorers.parts import inches, slider
 from helpers.filters.geometry import leftover, output_size
-from helpers.filters.ledger import accounts
+from helpers.filters.ledger import accounts, dense_rival
 from helpers.plots.style import COLORS, FAINT, INK, figure, frame
 
 FILTERS, PASSED, NEXT = COLORS[0], INK, COLORS[1]
 
 
 class WeightLedger(Explorer):
-    """Three ways of wiring an image to a layer, and their weights as bars and as the arithmetic behind them.
+    """Four ways of wiring an image to a layer, and their weights as bars and as the arithmetic behind them.
+
+    The last one, a dense layer that passes on as many values as the sliding windows, is what these have to be measured
+    by. Its bar is too long for the scale of the others: it leaves the picture, and says how long it would be.
 
     Args:
         side: side of the square image in pixels.
@@ -27,8 +30,9 @@ class WeightLedger(Explorer):
     """
 
     alt = (
-        "Weight ledger: for a dense layer, one window per unit and a sliding window, a bar with the weights of the "
-        "filters and of the next layer, and below it the arithmetic, with the number of values passed on."
+        "Weight ledger: for a dense layer, one window per unit, a sliding window, and a dense layer that passes on as "
+        "many values as the sliding window does, a bar with the weights of the filters and of the next layer, and "
+        "below it the arithmetic, with the number of values passed on."
     )
 
     def __init__(self, side: int = 28, **values: Any) -> None:
@@ -47,17 +51,17 @@ class WeightLedger(Explorer):
         }
 
     def build(self) -> Figure:
-        """Three rows: a small image with its windows, a bar in two colors, three lines of arithmetic."""
-        wide, high, row = 9.4, 4.35, 1.35
+        """Four rows: a small image with its windows, a bar in two colors, three lines of arithmetic."""
+        wide, high, row = 9.4, 5.15, 1.23
         drawn = figure(wide, high, layout=None)
         self._bars, self._totals, self._names, self._sums, self._windows, self._dots = [], [], [], [], [], []
         page = drawn.add_axes((0, 0, 1, 1))
         page.set(xlim=(0, wide), ylim=(high, 0))
         page.set_axis_off()
         self._left, self._full = 1.5, wide - 1.5 - 1.15
-        for i in range(3):
-            top = 0.16 + i * (row + 0.03)
-            thumb = inches(drawn, 0.12, high - top - 1.18, 1.14, 1.14)
+        for i in range(4):
+            top = 0.08 + i * row
+            thumb = inches(drawn, 0.17, high - top - 1.12, 1.08, 1.08)
             thumb.set(xlim=(0, self.side), ylim=(self.side, 0), facecolor="#101418")
             frame(thumb)
             windows = [Rectangle((0, 0), 1, 1, facecolor=FILTERS, alpha=0.55, edgecolor="white", lw=1.4)]
@@ -66,25 +70,31 @@ class WeightLedger(Explorer):
                 thumb.add_patch(patch)
             self._windows.append(windows)
             self._dots.append(thumb.plot([], [], ".", color="#E69F00", markersize=2.6)[0])
-            self._names.append(page.text(self._left, top + 0.16, "", fontsize=13, va="center"))
-            pair = [Rectangle((self._left, top + 0.34), 0, 0.4, color=color) for color in (FILTERS, NEXT)]
+            self._names.append(page.text(self._left, top + 0.13, "", fontsize=13, va="center"))
+            pair = [Rectangle((self._left, top + 0.29), 0, 0.36, color=color) for color in (FILTERS, NEXT)]
             for bar in pair:
                 page.add_patch(bar)
             self._bars.append(pair)
-            self._totals.append(page.text(0, top + 0.54, "", fontsize=13, weight="bold", va="center"))
+            self._totals.append(page.text(0, top + 0.47, "", fontsize=13, weight="bold", va="center"))
             self._sums.append(
                 [
-                    page.text(self._left + x, top + 0.99, "", fontsize=11, color=color, va="center", linespacing=1.35)
+                    page.text(self._left + x, top + 0.9, "", fontsize=11, color=color, va="center", linespacing=1.35)
                     for x, color in ((0, FILTERS), (2.55, PASSED), (5.1, NEXT))
                 ]
             )
-        self._note = page.text(self._left, high - 0.1, "", fontsize=10.5, color=FAINT, va="center")
+        zigzag = (0.0, 0.1, 0.0, 0.1, 0.0)  # a tear across the bar that is too long
+        tear = [(x, 0.27 + 0.1 * i) for i, x in enumerate(zigzag)]
+        tear += [(x + 0.1, y) for x, y in reversed(tear)]
+        corners = [(wide - 0.75 + x, 0.08 + 3 * row + y) for x, y in tear]
+        self._tear = page.add_patch(Polygon(corners, facecolor="white"))
+        self._note = page.text(self._left, high - 0.09, "", fontsize=10.5, color=FAINT, va="center")
         return drawn
 
     def draw(self, units: int, window: int, stride: int, outputs: int) -> None:
         """Set the bars, the windows and the arithmetic."""
-        books = accounts(window, stride, units, outputs, self.side)
-        longest = max(book.total for book in books)
+        ways = accounts(window, stride, units, outputs, self.side)
+        longest = max(book.total for book in ways)
+        books = (*ways, dense_rival(ways[2], self.side))
         along = output_size(self.side, window, stride)
         for i, book in enumerate(books):
             self._names[i].set_text(book.name)
@@ -92,10 +102,15 @@ class WeightLedger(Explorer):
             filters.set_width(self._full * book.filters / longest)
             following.set_x(self._left + filters.get_width())
             following.set_width(self._full * book.following / longest)
-            self._totals[i].set_text(f"{book.total:,}")
-            self._totals[i].set_x(self._left + self._full * book.total / longest + 0.08)
+            off = book.total > 1.15 * longest
+            self._totals[i].set_text(
+                f"{book.total:,}" + f": {book.total / longest:,.0f} times the longest bar above" * off
+            )
+            self._totals[i].set_x(self._left + (0.12 if off else self._full * book.total / longest + 0.08))
+            self._totals[i].set_color("white" if off else INK)
+            self._tear.set_visible(off)
             looked = f"{along}·{along}·{units} = {book.values:,}" if i == 2 else f"{book.values:,}, one per unit"
-            self._sums[i][0].set_text(f"weights of the filters\n({book.window}+1)·{units} = {book.filters:,}")
+            self._sums[i][0].set_text(f"weights of the filters\n({book.window}+1)·{book.units:,} = {book.filters:,}")
             self._sums[i][1].set_text(f"values passed on\n{looked}")
             self._sums[i][2].set_text(f"weights of the next layer\n({book.values:,}+1)·{outputs} = {book.following:,}")
         self._place(window, stride, along)
@@ -104,10 +119,11 @@ class WeightLedger(Explorer):
         self._note.set_text(lost if rest else "")
 
     def _place(self, window: int, stride: int, along: int) -> None:
-        """Put the windows into the three small images; a dot stands for each place of the sliding one."""
+        """Put the windows into the small images; a dot stands for each place of the sliding one."""
         middle = (self.side - window) / 2
         step = stride if along > 1 else 0
-        boxes = (((0, 0, self.side),) * 2, ((middle, middle, window),) * 2, ((0, 0, window), (step, 0, window)))
+        whole = ((0, 0, self.side),) * 2
+        boxes = (whole, ((middle, middle, window),) * 2, ((0, 0, window), (step, 0, window)), whole)
         for patches, places in zip(self._windows, boxes, strict=True):
             for patch, (x, y, size) in zip(patches, places, strict=True):
                 patch.set(x=x, y=y, width=size, height=size)

@@ -46,6 +46,11 @@ class Account:
         return self.filters + self.following
 
 
+def dense_rival(one: Account, side: int = 28) -> Account:
+    """The dense layer that passes on as many values as ``one`` does: a unit with weights of its own for each value."""
+    return Account(f"a dense layer that passes on {one.values:,} values, too", side * side, 1, one.values, one.outputs)
+
+
 def accounts(
     window: int = 10, stride: int = 1, units: int = 20, outputs: int = 10, side: int = 28
 ) -> tuple[Account, Account, Account]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.explorers.weight_ledger import WeightLedger, accounts
+from helpers.explorers.weight_ledger import WeightLedger
+from helpers.filters.ledger import accounts, dense_rival
 from helpers.plots.window_places import places
 
 
@@ -35,6 +36,18 @@ def test_layers_of_pytorch_have_as_many_weights(window, stride, units, outputs, 
     assert one.total == parameters(torch.nn.Linear(window * window, units), torch.nn.Linear(units, outputs))
 
 
+@pytest.mark.parametrize(("window", "stride", "units", "outputs", "side"), [(10, 1, 20, 10, 28), (5, 3, 7, 4, 17)])
+def test_the_dense_rival_passes_on_as_many_values_and_has_the_weights_of_a_dense_layer(
+    window, stride, units, outputs, side
+):
+    slid = accounts(window, stride, units, outputs, side)[2]
+    rival = dense_rival(slid, side)
+    dense, reader = torch.nn.Linear(side * side, slid.values), torch.nn.Linear(slid.values, outputs)
+    assert rival.values == slid.values
+    assert rival.filters == sum(p.numel() for p in dense.parameters())
+    assert rival.following == slid.following == sum(p.numel() for p in reader.parameters())
+
+
 def test_a_window_as_large_as_the_image_is_a_dense_layer():
     assert len({book.total for book in accounts(window=28)}) == 1
 
@@ -48,7 +61,16 @@ def test_what_cannot_be_is_named(wrong):
 def test_the_picture_says_every_number_of_the_arithmetic():
     tool = WeightLedger()
     text = written(tool)
-    for number in ("15,910", "2,230", "74,230", "(784+1)·20 = 15,700", "19·19·20 = 7,220", "(7,220+1)·10 = 72,210"):
+    for number in (
+        "15,910",
+        "2,230",
+        "74,230",
+        "(784+1)·20 = 15,700",
+        "19·19·20 = 7,220",
+        "(7,220+1)·10 = 72,210",
+        "(784+1)·7,220 = 5,667,700",
+        "5,739,910: 77 times the longest bar above",
+    ):
         assert number in text
     tool.set(window=7, stride=5, units=3, outputs=2)
     assert "5·5·3 = 75" in written(tool)
@@ -58,11 +80,21 @@ def test_the_picture_says_every_number_of_the_arithmetic():
 def test_the_bars_are_to_scale():
     tool = WeightLedger(units=12, window=6, stride=2)
     books = accounts(6, 2, 12, 10)
+    books = (*books, dense_rival(books[2]))
     scale = [
         (filters.get_width() / book.filters, following.get_width() / book.following)
         for (filters, following), book in zip(tool._bars, books, strict=True)
     ]
     assert len({round(s, 9) for pair in scale for s in pair}) == 1
+
+
+def test_only_a_bar_that_leaves_the_picture_is_torn_and_says_how_long_it_would_be():
+    tool = WeightLedger(window=28)
+    assert not tool._tear.get_visible()
+    assert "times" not in written(tool)
+    tool.set(window=27)
+    assert tool._tear.get_visible()
+    assert "times the longest bar above" in written(tool)
 
 
 @pytest.mark.parametrize("extreme", [{"window": 1}, {"window": 28}, {"stride": 10}, {"units": 64, "outputs": 100}])
