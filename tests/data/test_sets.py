@@ -181,6 +181,16 @@ def test_cnn_data_comes_first_and_gives_the_documented_arrays(name, home, monkey
     assert capsys.readouterr() == ("", "")
 
 
+def test_the_first_images_alone_are_those_of_the_whole_set(home):
+    put(home / "data", "MNIST", FILES["mnist"])
+    whole, few = data.load("mnist"), data.load("mnist", first=5)
+    for part, beginning in ((whole.train, few.train), (whole.test, few.test)):
+        np.testing.assert_array_equal(beginning.images, part.images[:5])
+        np.testing.assert_array_equal(beginning.labels, part.labels[:5])
+    assert few.real
+    assert len(data.load("fashion", first=5).test) == 5  # the stand-in, too
+
+
 def test_a_relative_cnn_data_is_also_found_from_the_notebooks_folder(home, monkeypatch):
     put(home / "shared", "MNIST", FILES["mnist"])
     for folder in ("project", "project/notebooks"):
