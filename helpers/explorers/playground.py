@@ -47,6 +47,8 @@ class KernelPlayground(Explorer):
         "the original image, the signed response of the filter, and the pooled response."
     )
 
+    _taking = False
+
     def __init__(self, images: Mapping[str, np.ndarray] | None = None, **values: Any) -> None:
         if images is None:
             digits = data.load("mnist").train.images
@@ -121,11 +123,14 @@ class KernelPlayground(Explorer):
         if change["new"] == OWN:
             return
         # The base class redraws once, for the preset itself, after the nine weights are in place.
+        self._taking = True
         with self.quiet():
             for cell, weight in zip(self._weights, kernels.get(change["new"]).ravel(), strict=True):
                 cell.value = round(float(weight), 4)
+        self._taking = False
 
     def _name_weights(self, _: Any) -> None:
-        if not self._paused:
+        """A weight that was not set by a preset makes the kernel your own."""
+        if not self._taking:
             with self.quiet():
                 self._controls["preset"].value = OWN

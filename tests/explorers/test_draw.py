@@ -1,4 +1,4 @@
-"""Draw a digit, and turn one: what the pen leaves, what the tool shows of it, what undo brings back."""
+"""Draw a digit: what the pen leaves, what the tool shows of it, what undo brings back."""
 
 import time
 
@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.data import distort, strokes
+from helpers.data import strokes
 from helpers.explorers import draw
 from helpers.explorers.draw import SHEET, DrawDigit
-from helpers.explorers.turn import ANGLES, TurnDigit
 from helpers.network import checkpoints, running
 from helpers.network.models import ConvNet
 
@@ -56,8 +55,8 @@ def test_the_answers_are_those_of_the_network(tool, models):
     image = strokes.digit(strokes.DIGITS["4"], 0.1).image
     np.testing.assert_array_equal(shown(tool), image)
     chances = running.predict(models["digits"], image[None, None]).softmax(1)[0]
-    assert [bar.get_width() for bar in tool._bars] == pytest.approx(chances.tolist(), abs=1e-5)
-    assert tool._bars[4].get_facecolor() != tool._bars[3].get_facecolor()
+    assert [bar.get_width() for bar in tool._bars.patches] == pytest.approx(chances.tolist(), abs=1e-5)
+    assert tool._bars.patches[4].get_facecolor() != tool._bars.patches[3].get_facecolor()
 
 
 def test_a_stored_drawing_stands_in_until_somebody_draws(tool):
@@ -101,7 +100,7 @@ def test_clothes_are_filled_and_asked_of_the_other_network(tool):
     tool.set(example="trouser")
     assert (tool.values["network"], tool.values["fill"]) == ("clothes", True)
     np.testing.assert_array_equal(shown(tool), strokes.garment(strokes.GARMENTS["trouser"]).image)
-    assert tool._names.get_yticklabels()[1].get_text() == "Trouser"
+    assert tool._bars.axes.get_yticklabels()[1].get_text() == "Trouser"
     tool.set(example="7")
     assert (tool.values["network"], tool.values["fill"]) == ("digits", False)
 
@@ -157,48 +156,6 @@ def test_maps_are_those_of_the_lessons(tool, models):
     assert tool._titles[1].get_text() == f"occlusion, ±{top:.1f} logits"
 
 
-def test_a_drawing_of_ones_own_can_be_given_as_points(tool):
-    tool.draw_strokes(strokes.DIGITS["6"])
-    assert says(tool) == "6"
-    with pytest.raises(ValueError, match="list of points"):
-        tool.draw_strokes([[1, 2, 3]])
-
-
 def test_a_network_of_another_name_is_refused(models):
     with pytest.raises(ValueError, match="digits and clothes"):
         DrawDigit({"flowers": models["digits"]})
-
-
-# Turn the digit ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def turn(models):
-    torch.manual_seed(1)
-    return TurnDigit(
-        {"one": models["digits"], "two": models["clothes"]}, torch.rand(3, 1, 28, 28), [1, 2, 3], range(10)
-    )
-
-
-def test_bars_and_curves_agree_with_the_networks(turn, models):
-    turn.set(image=1, angle=40, scale=0.8, right=3, down=-2)
-    changed = distort.warp(turn.pictures[1:2], 40.0, 0.8, 3, -2)
-    for i, name in enumerate(("digits", "clothes")):
-        chances = running.predict(models[name], changed).softmax(1)[0]
-        assert [bar.get_width() for bar in turn._bars[i]] == pytest.approx(chances.tolist(), abs=1e-5)
-        at = int((ANGLES == 40).nonzero())
-        assert turn._curves[i].get_ydata()[at] == pytest.approx(chances[2].item(), abs=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("image", 2), ("angle", 30), ("scale", 0.7), ("right", 4), ("down", -3), ("noise", 0.3)]
-)
-def test_every_control_changes_the_picture(turn, name, value):
-    before = turn.image.value
-    turn.set(**{name: value})
-    assert turn.image.value != before
-
-
-def test_one_or_two_networks(models):
-    with pytest.raises(ValueError, match="one or two networks"):
-        TurnDigit({}, torch.rand(1, 1, 28, 28), [0], range(10))

@@ -5,7 +5,8 @@ import torch
 import torchvision
 from torch import nn
 
-from helpers.explorers.network_reader import NetworkReader, explain, read
+from helpers.explorers.network_reader import NetworkReader, explain
+from helpers.network.costs import layer_costs
 from helpers.network.models import ConvNet, DenseNet
 
 
@@ -16,7 +17,7 @@ def vgg():
 
 
 def test_vgg_has_its_138_million_parameters_in_the_first_dense_layer(vgg):
-    rows = read(vgg, (3, 224, 224))
+    rows = layer_costs(vgg, (3, 224, 224))
     assert [row.kind for row in rows] == ["conv"] * 13 + ["dense"] * 3
     assert sum(row.parameters for row in rows) == sum(p.numel() for p in vgg.parameters()) == 138_357_544
     assert max(rows, key=lambda row: row.parameters).name == "classifier.0"
@@ -31,7 +32,7 @@ def test_multiplications_are_those_that_the_profiler_of_pytorch_counts(layer):
     from torch.utils.flop_counter import FlopCounterMode
 
     shape = (layer.in_channels, 9, 8)
-    (row,) = read(nn.Sequential(layer), shape)
+    (row,) = layer_costs(nn.Sequential(layer), shape)
     with FlopCounterMode(display=False) as counter:
         layer(torch.zeros(1, *shape))
     assert 2 * row.multiplications == counter.get_total_flops()  # it counts an addition with each of them
@@ -39,7 +40,7 @@ def test_multiplications_are_those_that_the_profiler_of_pytorch_counts(layer):
 
 
 def test_the_network_of_the_series_reads_as_the_lesson_says():
-    rows = read(ConvNet(), (1, 28, 28))
+    rows = layer_costs(ConvNet(), (1, 28, 28))
     assert [row.parameters for row in rows] == [320, 18_496, 204_928, 1_290]
     sentences = " ".join(explain(rows, 1))
     assert "(32·3·3+1)·64 = 18,496 parameters" in sentences

@@ -1,15 +1,10 @@
 """The window stepper: what it shows at a place is what the correlation computes there, and every edge case is drawn."""
 
-import io
-import time
-
 import numpy as np
 import pytest
-from PIL import Image
 
 from helpers.explorers.window_stepper import WindowStepper
 from helpers.filters import convolve
-from helpers.plots.style import png
 
 
 @pytest.fixture
@@ -18,10 +13,6 @@ def small():
     images = {"noise": chance.random((9, 7)), "tiny": chance.random((4, 4))}
     filters = {"three": chance.normal(size=(3, 3)), "five": chance.normal(size=(5, 5))}
     return WindowStepper(images, filters)
-
-
-def pixels(data):
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
 
 
 @pytest.mark.parametrize(
@@ -102,14 +93,12 @@ def test_the_pace_is_that_of_the_play_button(small):
     assert small._play.interval == 500
 
 
-@pytest.mark.parametrize("position", [0, 3])
-def test_a_window_larger_than_the_image_is_drawn_and_explained(small, position):
+def test_a_window_larger_than_the_image_is_drawn_and_explained(small):
     small.set(image="tiny", kernel="five", dilation=2)
-    small.set(position=0)
     assert small.grid == (0, 0)
     assert small.error.value == ""
     assert "spans 9×9 pixels" in small._verdict.get_text()
-    assert "is 4×4" in small._verdict.get_text() or "4×4" in small._verdict.get_text()
+    assert "has 4×4" in small._verdict.get_text()
     assert "no window fits" in small._formula.get_text()
     x, y = small._frames[1].get_x(), small._frames[1].get_y()
     assert (x, y, small._frames[1].get_width()) == (-0.5, -0.5, 9)
@@ -132,13 +121,6 @@ def test_pixels_that_no_window_reaches_are_colored_and_counted(small):
     assert "left over" not in small._formula.get_text()
 
 
-def test_the_quick_picture_is_the_whole_picture(small):
-    for values in ({"position": 3}, {"kernel": "five", "position": 2}, {"image": "tiny", "dilation": 3}):
-        small.set(**values)
-        whole = pixels(png(small.figure, fast=True))
-        assert np.abs(pixels(bytes(small.image.value)) - whole).mean() < 0.5
-
-
 def test_it_starts_in_the_middle_of_its_walk():
     tool = WindowStepper()
     assert 0 < tool.values["position"] < tool._position.max
@@ -150,14 +132,3 @@ def test_an_image_of_the_wrong_kind_is_named():
         WindowStepper({"color": np.zeros((3, 8, 8))})
     with pytest.raises(ValueError, match="not a possible value"):
         WindowStepper(kernel="sobel z")
-
-
-def test_a_step_is_quick_enough_to_be_played():
-    """Ten frames a second leave 100 ms for kernel and browser; a step takes about 35 ms of one core."""
-    tool = WindowStepper()
-    times = []
-    for position in range(20):
-        begin = time.process_time()
-        tool._position.value = position
-        times.append(time.process_time() - begin)
-    assert sorted(times)[10] < 0.1

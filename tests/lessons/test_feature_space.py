@@ -3,18 +3,14 @@
 import itertools
 
 import numpy as np
-import pytest
 import torch
 from scipy.spatial import distance as scipy_distance
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 
-from helpers import data, plots
-from helpers.explorers.map import CONFUSED, MapExplorer
-from helpers.explorers.neighbors import NeighborExplorer
+from helpers import data
 from helpers.inside import features
 from helpers.network import checkpoints, models
-from helpers.plots.clouds import canvas
 
 
 def rulers(l1=None, mse=None, cosine=None):
@@ -293,64 +289,6 @@ WRONG = {
         (lambda: (printed,), "is there a `return`"),
     ],
 }
-
-
-@pytest.fixture
-def digits():
-    chance = np.random.default_rng(0)
-    images, labels = chance.random((40, 1, 28, 28), dtype=np.float32), np.arange(40) % 10
-    return images, labels
-
-
-def test_the_neighbor_explorer_shows_the_librarys_neighbors(digits):
-    images, labels = digits
-    rows = features.pixels(images)
-    spaces = {"pixels": (rows[10:], rows[:10]), "halves": (rows[10:, :300], rows[:10, :300])}
-    tool = NeighborExplorer(spaces, (images[10:], labels[10:]), (images[:10], labels[:10]), range(10), image=3)
-    found = features.nearest(rows[10:], rows[3:4], 7, "mse").indices[0]
-    assert [name.get_text() for name in tool._names[1:8]] == [str(labels[10:][i]) for i in found]
-    for name, value in (("image", 5), ("metric", "cosine")):
-        before = tool.image.value
-        tool.set(**{name: value})
-        assert tool.image.value != before, name
-
-
-def test_the_neighbor_explorer_wants_a_row_for_every_image(digits):
-    images, labels = digits
-    rows = features.pixels(images)
-    with pytest.raises(ValueError, match="one row"):
-        NeighborExplorer({"pixels": (rows, rows[:3])}, (images, labels), (images[:5], labels[:5]), range(10))
-
-
-def test_the_map_explorer_picks_points_classes_and_confusions(digits):
-    images, labels = digits
-    maps = {name: np.random.default_rng(i).normal(size=(40, 2)) for i, name in enumerate("ab")}
-    said = labels.copy()
-    said[7] = 3
-    tool = MapExplorer(maps, images, labels, range(10), said=said)
-    for name, value in (("point", 11), ("map", "b"), ("group", 4)):
-        before = tool.image.value
-        tool.set(**{name: value})
-        assert tool.image.value != before, name
-    tool.set(group=CONFUSED, point=0)
-    assert tool._names[0].get_text() == "7, read as 3"
-    x, y = tool._chosen.get_data()
-    assert (x[0], y[0]) == tuple(maps["b"][7])
-    distance = ((maps["b"] - maps["b"][7]) ** 2).sum(1)
-    assert [n.get_text() for n in tool._names[1:]] == [str(labels[i]) for i in distance.argsort()[1:6]]
-
-
-def test_a_map_of_pictures_puts_each_in_its_place_and_color():
-    points, images = np.array([[0.0, 0.0], [1.0, 1.0]]), np.ones((2, 4, 4))
-    sheet = canvas(points, images, np.array([6, 6]), side=20)
-    assert (sheet[16:, :4] == 0).all()  # lower left, class 6 is black
-    assert (sheet[:4, 16:] == 0).all()
-    assert sheet[4:16].min() == 1
-
-
-def test_a_map_with_a_missing_point_is_named():
-    with pytest.raises(ValueError, match="one point"):
-        plots.cloud([np.zeros((3, 2))], np.zeros((4, 8, 8)), np.zeros(4, int), "ab")
 
 
 # -- what the options of its predictions say -------------------------------------------------------------------------

@@ -8,11 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from helpers import data
-from helpers.explorers.ascent import AscentExplorer
-from helpers.explorers.attack import AttackExplorer
 from helpers.inside import maximize
 from helpers.network import checkpoints, running
-from helpers.network.models import ConvNet
 
 
 def gradient_of(score, *, turn=lambda g: g):
@@ -395,42 +392,3 @@ def test_random_signs_do_little_harm_and_chosen_ones_push_hundreds_of_pixels(tra
     assert random > 0.9
     assert chosen < 0.15
     assert 500 < (toward != 0).float().sum((1, 2, 3)).mean() < 784
-
-
-@pytest.fixture
-def network():
-    torch.manual_seed(0)
-    return ConvNet().eval()
-
-
-def pixels(explorer):
-    return explorer.image.value
-
-
-def test_the_ascent_explorer_redraws_for_every_control(network):
-    climbs = {name: maximize.class_images(network, steps=6, frames=4, seed=i) for i, name in enumerate("ab")}
-    tool = AscentExplorer(climbs, tuple("0123456789"))
-    for name, value in (("frame", 1), ("rule", "a"), ("shown", 7)):
-        before = pixels(tool)
-        tool.set(**{name: value})
-        assert pixels(tool) != before, name
-
-
-def test_the_ascent_explorer_says_that_it_needs_frames(network):
-    with pytest.raises(ValueError, match="frames"):
-        AscentExplorer({"a": maximize.class_images(network, steps=1)}, tuple("0123456789"))
-
-
-def test_the_attack_explorer_shows_what_the_network_says(network):
-    chance = np.random.default_rng(0)
-    images, labels = chance.random((3, 1, 28, 28), dtype=np.float32), np.array([1, 2, 3])
-    tool = AttackExplorer(network, images, labels, range(10), epsilon=0.0)
-    clean = network(torch.from_numpy(images[:1])).softmax(1)[0]
-    assert [bar.get_width() for bar in tool._bars] == pytest.approx(clean.tolist(), abs=1e-6)
-    tool.set(epsilon=0.3)
-    attacked = network(maximize.fgsm(network, images[:1], labels[:1], 0.3)).softmax(1)[0]
-    assert [bar.get_width() for bar in tool._bars] == pytest.approx(attacked.tolist(), abs=1e-5)
-    assert attacked[1] < clean[1]
-    before = pixels(tool)
-    tool.set(noise="random")
-    assert pixels(tool) != before

@@ -9,10 +9,8 @@ import torch
 from torch.nn import functional as F
 
 from helpers import data
-from helpers.explorers.occlusion import OcclusionExplorer, fill_of
 from helpers.inside import attribution
 from helpers.network import checkpoints
-from helpers.network.models import ConvNet
 
 
 def painted(image, row, column, size, value=0.0, *, rows=None, columns=None, channel=slice(None), copy=True):
@@ -347,62 +345,3 @@ def test_a_white_mask_hurts_on_the_strokes_too_and_more_on_the_paper_beside_them
     assert 1 < white[ink].mean() < white[beside].mean()
     assert not ink.flatten()[white.argmax()]
     assert black.maps[4][ink].mean() > black.maps[4][beside].mean()
-
-
-@pytest.fixture
-def tool():
-    torch.manual_seed(0)
-    model = ConvNet().eval()
-    images = torch.rand(3, 1, 28, 28)
-    return OcclusionExplorer(model, images, torch.tensor([1, 2, 3]), range(10), size=5, stride=2)
-
-
-def test_every_control_of_the_explorer_changes_the_picture(tool):
-    changes = {"image": 1, "size": 9, "row": 3, "target": 7, "stride": 3, "column": 15, "fill": "white"}
-    for name, value in changes.items():
-        before = tool.image.value
-        tool.set(**{name: value})
-        assert tool.error.value == ""
-        assert tool.image.value != before, name
-
-
-@pytest.mark.parametrize("fill", ["black", "gray", "white", "mean", "blur"])
-def test_the_explorer_draws_the_numbers_of_the_library(tool, fill):
-    tool.set(fill=fill, target=4, image=2, row=6, column=8)
-    image = tool.images[2]
-    plain = attribution.occlusion(tool.model, image, 5, 2, fill_of(fill, image)).maps[4]
-    drawn = torch.as_tensor(tool._map.get_array().data)
-    assert torch.allclose(drawn / drawn.abs().max(), plain / plain.abs().max(), atol=1e-3)
-    covered = image.clone()
-    value = fill_of(fill, image)
-    covered[:, 6:11, 8:13] = value[:, 6:11, 8:13] if torch.is_tensor(value) else value
-    chances = tool.model(covered[None]).softmax(1)[0]
-    assert [bar.get_width() for bar in tool._bars] == pytest.approx(chances.tolist(), abs=1e-5)
-
-
-def test_a_stride_that_leaves_gaps_is_explained_and_not_drawn(tool):
-    before = tool.image.value
-    tool.set(size=2, stride=5)
-    assert "stride" in tool.error.value
-    assert tool.image.value == before
-
-
-def test_a_network_that_is_not_a_chain_is_explored_all_the_same():
-    class Skip(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv = torch.nn.Conv2d(1, 1, 3, padding=1)
-            self.out = torch.nn.Linear(144, 4)
-
-        def forward(self, x):
-            return self.out((x + self.conv(x).relu()).flatten(1))
-
-    torch.manual_seed(0)
-    model, images = Skip().eval(), torch.rand(2, 1, 12, 12)
-    tool = OcclusionExplorer(model, images, torch.tensor([0, 1]), range(4), size=3, row=2, column=2)
-    assert tool.error.value == ""
-
-
-def test_an_unknown_fill_is_named():
-    with pytest.raises(ValueError, match="black, gray, white, mean, blur"):
-        fill_of("red", torch.rand(1, 8, 8))

@@ -1,0 +1,31 @@
+"""The map explorer: the chosen point, its image, and its neighbors on the map belong together."""
+
+import numpy as np
+import pytest
+
+from helpers.explorers.map import CONFUSED, MapExplorer
+
+
+@pytest.fixture
+def digits():
+    chance = np.random.default_rng(0)
+    images, labels = chance.random((40, 1, 28, 28), dtype=np.float32), np.arange(40) % 10
+    return images, labels
+
+
+def test_the_map_explorer_picks_points_classes_and_confusions(digits):
+    images, labels = digits
+    maps = {name: np.random.default_rng(i).normal(size=(40, 2)) for i, name in enumerate("ab")}
+    said = labels.copy()
+    said[7] = 3
+    tool = MapExplorer(maps, images, labels, range(10), said=said)
+    for name, value in (("point", 11), ("map", "b"), ("group", 4)):
+        before = tool.image.value
+        tool.set(**{name: value})
+        assert tool.image.value != before, name
+    tool.set(group=CONFUSED, point=0)
+    assert tool._panels[0][1].get_text() == "7, read as 3"
+    x, y = tool._chosen.get_data()
+    assert (x[0], y[0]) == tuple(maps["b"][7])
+    distance = ((maps["b"] - maps["b"][7]) ** 2).sum(1)
+    assert [name.get_text() for _, name in tool._panels[1:]] == [str(labels[i]) for i in distance.argsort()[1:6]]
