@@ -170,7 +170,7 @@ def conv_layer(answer: Any) -> str:
     for trial, rng in enumerate(trials(9)):
         channels, filters, size = (int(n) for n in rng.integers(1, 5, 3))
         if trial < 6:
-            channels, filters, size = ((3, 2, 3), (2, 5, 2), (1, 1, 3), (4, 4, 1), (1, 3, 2), (3, 1, 2))[trial]
+            channels, filters, size = ((3, 2, 3), (2, 5, 2), (1, 1, 3), (4, 4, 1), (1, 3, 5), (3, 1, 2))[trial]
         height, width = (size + int(n) for n in rng.choice(range(6) if trial else range(2, 6), 2, replace=False))
         shapes = ((channels, height, width), (filters, channels, size, size), (filters,))
         dtype = ("float64", "float32")[trial % 2]
@@ -291,7 +291,7 @@ def weight_gradient(answer: Any) -> str:
     for trial, rng in enumerate(trials(7)):
         size, stride = (int(n) for n in rng.integers((2, 1), (5, 4)))
         if trial < 4:
-            size, stride = ((3, 1), (2, 1), (3, 2), (2, 3))[trial]
+            size, stride = ((3, 1), (5, 1), (3, 2), (2, 3))[trial]
         rows, columns = (4, 4) if trial == 0 else (int(n) for n in rng.choice(range(2, 7), 2, replace=False))
         rest = rng.integers(0, stride, 2)
         height, width = ((n - 1) * stride + size + int(r) for n, r in zip((rows, columns), rest, strict=True))

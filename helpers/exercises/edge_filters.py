@@ -78,7 +78,9 @@ def response(answer: Any) -> str:
     """Write the response of a filter to one patch: multiply and sum."""
     cases = []
     for trial, rng in enumerate(trials(6)):
-        shape = (5, 5) if trial == 0 else tuple(rng.choice(range(2, 8), 2, replace=False))
+        shape = (
+            ((5, 5), (9, 3), (2, 8), (8, 9))[trial] if trial < 4 else tuple(rng.choice(range(2, 8), 2, replace=False))
+        )
         patch, weights = rng.normal(size=(2, *shape))
         if abs((patch * weights).sum()) < 0.5:
             patch = patch + weights  # never so near zero that a sign would not show
