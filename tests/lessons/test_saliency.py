@@ -338,7 +338,7 @@ def test_the_second_pooling_never_reads_the_last_two_rows_and_columns(model, dig
     assert slopes[26:].max() == slopes[:, 26:].max() == 0
     assert slopes[:26, :26].amax(0).min() > 0
     assert slopes[:26, :26].amax(1).min() > 0
-    with hooks.record(model, "features.relu2", "features.pool2") as store:
+    with hooks.record(model, ["features.relu2", "features.pool2"]) as store:
         model(digits[0][:1])
     assert [store[name].shape[-1] for name in ("features.relu2", "features.pool2")] == [11, 5]
     outer = torch.ones(28, 28, dtype=torch.bool)
