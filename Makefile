@@ -48,7 +48,7 @@ test: setup ## set up, then everything that must hold: unit tests, exercises, co
 
 test-browser: setup ## the lessons in a real JupyterLab, driven through headless Chromium
 	@$(FETCH)
-	$(PYTEST) -n 2 --dist loadgroup -m browser tests/browser
+	$(PYTEST) -n 2 --dist worksteal -m browser tests/browser
 
 nightly: setup ## what takes hours: each exercise 200 times on fresh cases, and every small error in its solution
 	@$(FETCH)

@@ -7,7 +7,7 @@ from helpers.data import strokes
 from tools import browser as browser_tools
 from tools.notebooks import clean, execute
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("sheet")]
+pytestmark = pytest.mark.browser
 
 SOURCES = ("from helpers.explorers.draw import DrawDigit", "tool = DrawDigit()\ntool")
 

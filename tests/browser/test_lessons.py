@@ -147,9 +147,6 @@ def test_lesson(path, opened):
 
 # -- the base of all tools, in a notebook of its own -------------------------------------------------------------------
 
-#: What shares a notebook runs on one worker, which makes it once.
-with_the_toy = pytest.mark.xdist_group("toy")
-
 
 @pytest.fixture(scope="session")
 def toy(lab, tmp_path_factory):
@@ -162,7 +159,6 @@ def toy(lab, tmp_path_factory):
     return "toy.ipynb"
 
 
-@with_the_toy
 def test_a_tool_is_a_picture_before_the_notebook_runs_and_lives_after(toy, opened, lab):
     stored = (lab.folder / toy).read_text()
     assert "widget-view" not in stored
@@ -184,7 +180,6 @@ def test_a_tool_is_a_picture_before_the_notebook_runs_and_lives_after(toy, opene
     notebook.picture(tool.element, "light")
 
 
-@with_the_toy
 def test_a_notebook_saved_while_its_tools_live_opens_with_their_pictures(toy, opened, lab):
     """What a student saves today can be read tomorrow: the live view is not stored, and saving disturbs nothing."""
     (lab.folder / "saved.ipynb").write_bytes((lab.folder / toy).read_bytes())
@@ -198,7 +193,6 @@ def test_a_notebook_saved_while_its_tools_live_opens_with_their_pictures(toy, op
     see_stored_pictures(opened("saved.ipynb"), [2])
 
 
-@with_the_toy
 def test_a_value_that_cannot_be_drawn_is_explained_in_a_sentence(toy, opened):
     notebook = opened(toy)
     notebook.run_all()
@@ -242,7 +236,6 @@ box => {
 """
 
 
-@with_the_toy
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_every_word_of_tools_and_predictions_is_legible(toy, opened, dark):
     """Contrast of at least 4.5 between each word and its ground, in both themes, before and after a choice."""
@@ -258,7 +251,6 @@ def test_every_word_of_tools_and_predictions_is_legible(toy, opened, dark):
         assert [(ratio, words) for ratio, words in found if ratio < 4.5] == []
 
 
-@with_the_toy
 def test_moving_a_control_that_does_nothing_is_noticed(toy, opened):
     """The test of the tests: a control whose picture stays the same is reported unless the tool says why."""
     notebook = opened(toy)
