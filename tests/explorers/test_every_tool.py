@@ -135,4 +135,4 @@ def test_what_a_step_draws_is_to_the_byte_what_a_full_drawing_is(made):
             full = np.asarray(tool.figure.canvas.buffer_rgba())[..., :3]
             assert np.array_equal(step, full), (name, value)
             tried += 1
-    assert tried > 5
+    assert tried > 3  # a tool with one slider: its ends, its middle and its start
