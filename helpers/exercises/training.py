@@ -40,10 +40,10 @@ LESSON.ask(
            "weights are, and some score is always the largest."),
     Option("It guesses, and each digit comes up about equally often", "The accuracy is that of a guess, but the "
            "answers are not spread evenly: random weights have a taste, and it hardly depends on the image."),
-    Option("About 10 % right, and it says nearly always the same few digits", "All ten scores are nearly equal, "
+    Option("About 10% right, and it says nearly always the same few digits", "All ten scores are nearly equal, "
            "and one or two of them happen to be a little larger for every image. They win again and "
            "again.", right=True),
-    Option("0 % right", "To be always wrong it would have to know the right answers."),
+    Option("0% right", "To be always wrong it would have to know the right answers."),
 )  # fmt: skip
 
 LESSON.ask(
@@ -58,7 +58,7 @@ LESSON.ask(
 
 LESSON.ask(
     "first-loss",
-    "The untrained network gives every digit about 10 %. Which loss do you expect, averaged over many images?",
+    "The untrained network gives every digit about 10%. Which loss do you expect, averaged over many images?",
     Option("about 0.1", "0.1 is the probability. The loss is minus its logarithm."),
     Option("about 0.9", "0.9 is what is missing to certainty. The loss punishes more steeply: minus the logarithm."),
     Option("about 2.3", "−log(0.1) = log(10) = 2.303. If the first number on your screen is far from it, something is "
@@ -73,7 +73,7 @@ LESSON.ask(
     Option("about 3,000", "That is where it stands after a hundred steps or so. There are more than 1,500."),
     Option("about 1,000", "The small loop above did better with 6,000 images: of 10,000 digits it would get some "
            "600 wrong. Now there are eight times as many images."),
-    Option("about 100", "Around 99 % right, after one look at each image. The rest of this lesson is about "
+    Option("about 100", "Around 99% right, after one look at each image. The rest of this lesson is about "
            "these hundred.", right=True),
     Option("about 1", "Some of these digits no person can read with certainty. You will meet them."),
 )  # fmt: skip
