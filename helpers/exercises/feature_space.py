@@ -182,11 +182,14 @@ def _bank(rng: np.random.Generator, many: int) -> tuple[np.ndarray, np.ndarray, 
         distance = ((bank[None] - queries[:, None]) ** 2).mean(2)
         two = np.sort(distance, 1)[:, :2]
         right = labels[distance.argmin(1)]
-        others = np.array([other for other, _ in _other_labels(bank, labels, queries)])  # (ways, Q)
+        ways = list(_other_labels(bank, labels, queries))
+        others = np.array([other for other, _ in ways])  # (ways, Q)
         clear = np.flatnonzero(two[:, 1] > 1.02 * two[:, 0])
         # Those first on which most of the other ways fail; they must fail on all together.
         chosen = clear[(others[:, clear] != right[clear]).sum(0).argsort()[::-1]][:many]
-        if len(chosen) == many and (others[:, chosen] != right[chosen]).any(1).all():
+        told = {tuple(other[chosen]): hint for other, hint in ways}  # of several queries, each way says something else
+        apart = many <= 5 or all(told[tuple(other[chosen])] == hint for other, hint in ways)
+        if len(chosen) == many and apart and (others[:, chosen] != right[chosen]).any(1).all():
             return bank, labels, queries[rng.permutation(chosen)]
 
 

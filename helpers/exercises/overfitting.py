@@ -44,17 +44,17 @@ LESSON.ask(
 LESSON.ask(
     "survivors",
     "With p = 0.5 half of the units are off in a pass. What should happen to those that are on?",
-    Option("Nothing", "Then the next layer gets half the sum in training and the whole sum in the test: it would meet "
+    Option("Nothing", "Then the next layer gets half the sum in training and the whole sum at test time: it would meet "
            "numbers it has never seen."),
     Option("They are halved", "That makes the gap between training and test four times instead of twice as large."),
     Option("They are doubled", "Half as many, each twice as strong: on average the next layer receives what it will "
-           "receive in the test.", right=True),
+           "receive at test time.", right=True),
 )  # fmt: skip
 
 LESSON.ask(
     "steady-slope",
-    "A steady slope: every gradient is 1, β = 0.9, learning rate 0.1. How long does a single step become after many "
-    "steps?",
+    "A steady slope: every gradient is 1, β = 0.9, learning rate 0.1. How far does a single step move the weight after"
+    " many steps?",
     Option("0.1, as without momentum", "The first one is. The second adds 0.9 of the first to it, and so on."),
     Option("0.19", "That is the second step: 0.1 · (1 + 0.9). The third adds another 0.081."),
     Option("1: ten times as long", "0.1 · (1 + 0.9 + 0.81 + …) = 0.1 / (1 − 0.9) = 1.", right=True),
@@ -77,7 +77,11 @@ LESSON.ask(
 @LESSON.check("most-confused")
 def most_confused(function: Any) -> str:
     """A function of a confusion matrix that returns two class numbers."""
-    matrices = [_confusions(rng, upper) for rng, upper in zip(trials(4), (True, False, True, False), strict=True)]
+    while True:
+        matrices = [_confusions(rng, upper) for rng, upper in zip(trials(4), (True, False, True, False), strict=True)]
+        told = {str([other(matrix) for matrix in matrices]) for other, _ in _OTHER_PAIRS}
+        if len(told) == len(_OTHER_PAIRS):  # each way to get it wrong says something else
+            break
     pairs = [_two_classes(call(function, matrix), len(matrix)) for matrix in matrices]
     wrong = [(m, pair) for m, pair in zip(matrices, pairs, strict=True) if pair != _place(_pairs(m))]
     if wrong:
@@ -229,7 +233,7 @@ def _law(left: Tensor, hidden: Tensor, p: float) -> None:
     if same(kept, torch.full_like(kept, 1 / (1 - p))):
         return
     for factor, hint in (
-        (1.0, "The survivors are as they were: scale them by 1 / (1 − p), or the test sees larger sums."),
+        (1.0, "The survivors are as they were: scale them by 1 / (1 − p), or the sums are larger at test time."),
         (1 / p, "You divide by p. The share that stays is 1 − p, so divide by that."),
         (1 - p, "You multiply the survivors by 1 − p, which weakens them twice over. Divide by it."),
         (p, "You multiply the survivors by p: they should become larger, divide by 1 − p."),
@@ -245,7 +249,7 @@ _RULES: tuple[tuple[Rule, str], ...] = (
     (lambda s, g, lr, b: (g, lr * g), "There is no memory: the old step, times beta, has to be added to the gradient."),
     (lambda s, g, lr, b: (s + g, lr * (s + g)), "The old step counts in full and never fades: multiply it with beta."),
     (lambda s, g, lr, b: (b * s + (1 - b) * g, lr * (b * s + (1 - b) * g)), "With (1 − beta) in front of the gradient "
-     "you take the mean of the past. It has its uses (Adam); here STEP(n) counts in full."),
+     "you take the mean of the past. It has its uses (Adam); here the new gradient counts in full."),
     (lambda s, g, lr, b: (b * s + g, -lr * (b * s + g)), "You walk uphill: the step adds the gradient, and the place "
      "moves against the step."),
     (lambda s, g, lr, b: (s + b * g, lr * (s + b * g)), "Beta belongs to the old step, not to the gradient."),
