@@ -114,7 +114,7 @@ def ink(answer: Any) -> str:
         return "Paper (255) has to become 0, full ink (0) has to become 1, and everything between lies between."
 
     compare(answer, cases, lambda scan: 1 - scan / 255, mistakes, otherwise, atol=1e-5)
-    return "Paper is 0, ink is 1, whatever else is in the picture: the convention of all twelve lessons."
+    return "Paper is 0, ink is 1, whatever else is in the picture: the convention of the whole series."
 
 
 #: Which expressions of the exercise are views: they can be described by a start and regular steps.
@@ -132,12 +132,12 @@ _VIEWS = {
 def views(answers: Any) -> str:
     """Tell the views from the copies: a dictionary of True and False."""
     if not isinstance(answers, dict) or set(answers) != set(_VIEWS):
-        raise Wrong("Keep the dictionary with its six expressions and write True or False behind each.")
+        raise Wrong("Keep the dictionary with its six expressions and write True or False next to each.")
     chosen = {}
     for name, answer in answers.items():
-        chosen[name] = number(answer, f"True or False behind `{name}`")
+        chosen[name] = number(answer, f"True or False next to `{name}`")
         if chosen[name] not in (0, 1):
-            raise Wrong(f"Write True or False behind `{name}`, not {answer}.")
+            raise Wrong(f"Write True or False next to `{name}`, not {answer}.")
     wrong = [name for name, view in _VIEWS.items() if chosen[name] != view]
     if len(wrong) == len(_VIEWS):
         raise Wrong("All six are the wrong way round. True stands for a view: no pixel of its own.")

@@ -391,6 +391,13 @@ def test_padding_by_five_keeps_all_196_windows_and_cropping_121():
     assert convolve.patches(padded, 7, 2).shape[:2] == (14, 14)
 
 
+def test_stride_three_is_the_first_that_brings_the_window_of_ten_below_the_dense_layer():
+    totals = {stride: books(28, 10, stride, 20, 10) for stride in range(1, 11)}
+    assert [totals[2], totals[3]] == [22_030, 11_830]
+    assert min(stride for stride, total in totals.items() if total < 15_910) == 3
+    assert {totals[stride] for stride in (7, 8, 9)} == {3_830}
+
+
 def test_mnist_is_as_its_story_says():
     mnist = data.load("mnist")
     if not mnist.real:

@@ -6,7 +6,7 @@ import torch
 
 from helpers import data
 from helpers.exercises.core import lesson
-from helpers.network import running, training
+from helpers.network import running
 from helpers.network.models import ConvNet
 
 
@@ -98,17 +98,22 @@ WRONG = {
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_two_hundred_steps_answer_the_prediction(seed):
+def test_a_few_hundred_steps_answer_the_prediction(seed):
     """The option marked right is what happens: over 90 of 100 on the real digits, far over luck on the stand-in."""
     right = [
         option.text for option in lesson("start_here").questions["start_here/first-minute"].options if option.right
     ]
     assert right == ["Over 90"]
-    mnist = data.load("mnist").torch()
+    mnist = data.load("mnist", first=7_000).torch()
     torch.manual_seed(seed)
     model = ConvNet()
     assert round(sum(weights.numel() for weights in model.parameters()), -3) == 225_000
-    assert round(-(-6000 // 32), -2) == 200  # steps
-    assert running.accuracy(model, mnist.test[:1000]) < 0.3  # "about 10" before training
-    training.fit(model, mnist.train[:6000], bar=False, seed=seed)
-    assert running.accuracy(model, mnist.test[:1000]) > (0.9 if mnist.real else 0.6)
+    learn, unseen = mnist.train[:-1_000], mnist.train[-1_000:]
+    assert running.accuracy(model, unseen) < 0.3  # "about 10" before training
+    for images, labels in zip(learn.images.split(16), learn.labels.split(16), strict=True):
+        torch.nn.functional.cross_entropy(model(images), labels).backward()
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight -= 0.1 * weight.grad
+                weight.grad = None
+    assert running.accuracy(model, unseen) > (0.9 if mnist.real else 0.6)
