@@ -113,7 +113,7 @@ def options(control):
     if isinstance(control, widgets.FloatLogSlider):
         return [control.base**control.min, 1.7, control.base**control.max]
     if isinstance(control, widgets.FloatText):
-        return [-2.5, 1.0]
+        return [-2.5]
     if isinstance(control, (widgets.IntSlider, widgets.FloatSlider)):
         kind = type(control.value)
         return [control.min, kind((control.min + control.max) / 2), control.max]
