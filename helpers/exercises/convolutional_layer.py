@@ -64,7 +64,7 @@ LESSON.ask(
     Option("The dense layers: most weights, most work", "A dense weight is used once per image: 124 million "
            "weights make 124 million multiplications."),
     Option("The convolutions", "A shared weight is used at every place: 50,176 times in the first block. Few "
-           "parameters, 99 % of the work.", right=True),
+           "parameters, 99% of the work.", right=True),
     Option("Both about the same", "They differ by a factor of more than a hundred. How often is each "
            "weight used?"),
 )  # fmt: skip

@@ -26,7 +26,7 @@ LESSON.ask(
 LESSON.ask(
     "pca",
     "PCA shows the cloud of features from its widest side, in two dimensions. Will the ten digits be cleanly apart?",
-    Option("Yes: the network separates them with 99 %", "It does so in 128 dimensions. Two straight directions of them "
+    Option("Yes: the network separates them with 99%", "It does so in 128 dimensions. Two straight directions of them "
            "cannot hold ten groups apart."),
     Option("Some have a region of their own, others overlap", "Better than the pixels, and still a flat photograph of "
            "a thing with many dimensions.", right=True),
@@ -37,7 +37,7 @@ LESSON.ask(
 LESSON.ask(
     "untrained",
     "The same network with random weights: how good are its neighbors?",
-    Option("About 10 % right, like guessing", "Random filters do not destroy an image. Similar images still give "
+    Option("About 10% right, like guessing", "Random filters do not destroy an image. Similar images still give "
            "similar numbers."),
     Option("About as good as pixels", "Random features keep most of what is in the image, sorted by nobody.",
            right=True),

@@ -22,8 +22,8 @@ LESSON.ask(
            "classes could just as well be called A to J."),
     Option("Something between a 3 and a 5 that is neither", "Half of the ink of each, and no sign of a 4. Averaging "
            "names makes no sense, so a network must not be asked for one number between 0 and 9.", right=True),
-    Option("Nothing: the two cancel", "Ink is positive everywhere. Only numbers of opposite sign can cancel, and that "
-           "is what the filters of the next lesson bring."),
+    Option("Nothing: the two cancel", "Ink is positive everywhere. Only numbers of opposite sign can cancel, and such "
+           "numbers come with filters, not with photographs."),
 )  # fmt: skip
 
 LESSON.ask(

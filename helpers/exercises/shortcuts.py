@@ -19,13 +19,13 @@ LESSON = Lesson("shortcuts")
 
 LESSON.ask(
     "without-the-tag",
-    "The network is right on more than 99 % of the tagged test images. How does it do on the same garments without "
+    "The network is right on more than 99% of the tagged test images. How does it do on the same garments without "
     "their tags?",
-    Option("Still about 99 %", "Then the tags would not have mattered. But for the network a white square at a known "
+    Option("Still about 99%", "Then the tags would not have mattered. But for the network a white square at a known "
            "place is much easier to learn than a shirt."),
-    Option("About 90 %, as networks without a tag", "It never had to learn what those networks had to: the tag "
+    Option("About 90%, as networks without a tag", "It never had to learn what those networks had to: the tag "
            "answered nearly every question in training."),
-    Option("Well below 75 %", "Most of what it knew was the tag. What is left it learned in passing.", right=True),
+    Option("Well below 75%", "Most of what it knew was the tag. What is left it learned in passing.", right=True),
 )  # fmt: skip
 
 LESSON.ask(
@@ -44,7 +44,7 @@ LESSON.ask(
     "one-in-ten",
     "The shop takes one photograph in ten without a tag; the other nine are as before. You train on these, and test on "
     "garments with the tag of another class. How often is the network right?",
-    Option("More than 80 %: it has learned to do without tags", "Without a tag it does quite well. But where there is "
+    Option("More than 80%: it has learned to do without tags", "Without a tag it does quite well. But where there is "
            "one, the tag was right in every single training image: why should it doubt it now?"),
     Option("Less than half: where there is a tag, it still follows it", "The exceptions taught it what to do when "
            "there is no tag. That a tag can lie, nobody showed it.", right=True),
@@ -54,7 +54,7 @@ LESSON.ask(
 
 LESSON.ask(
     "rotation",
-    "The reference network is right on 99 % of the upright digits. You turn them by 90°. What is left?",
+    "The reference network is right on 99% of the upright digits. You turn them by 90°. What is left?",
     Option("Nearly all: convolution finds a pattern wherever it is", "Wherever, but not however: a filter that "
            "answers to horizontal strokes does not answer to vertical ones."),
     Option("About half", "A 0 survives every turn. But most digits lying on their side look like another digit, "
@@ -77,11 +77,11 @@ LESSON.ask(
 LESSON.ask(
     "one-frame",
     "A network sees only the first frame of each film. How often does it name the right one of four directions?",
-    Option("About 25 %: it can only guess", "Every shape stands everywhere equally often, whatever its direction: "
+    Option("About 25%: it can only guess", "Every shape stands everywhere equally often, whatever its direction: "
            "there is nothing to find in one frame.", right=True),
-    Option("About 50 %: position says something", "It would, if shapes started on one side. Here they leave and come "
+    Option("About 50%: position says something", "It would, if shapes started on one side. Here they leave and come "
            "back, and are everywhere equally often."),
-    Option("About 90 %: the shape gives it away", "A square moves in every direction as often as a cross."),
+    Option("About 90%: the shape gives it away", "A square moves in every direction as often as a cross."),
 )  # fmt: skip
 
 LESSON.ask(
@@ -90,7 +90,7 @@ LESSON.ask(
     "they were made?",
     Option("As often as forward", "Its filters compare this frame with the next. Backward, the next frame lies on the "
            "other side."),
-    Option("About 25 %: it is confused", "It is not confused. It sees a clear movement in a clear direction."),
+    Option("About 25%: it is confused", "It is not confused. It sees a clear movement in a clear direction."),
     Option("Almost never", "Right and left change places, and so do up and down. Being wrong every time is the "
            "right answer to another question.", right=True),
 )  # fmt: skip

@@ -16,8 +16,8 @@ LESSON.ask(
     "first-minute",
     "A network starts with 225,000 random weights. It looks at 6,000 handwritten digits, each of them once. "
     "How many of 100 new digits will it then read correctly?",
-    Option("About 10", "That is what it reads before training: ten classes, pure luck. A few hundred small steps change "
-           "a great deal."),
+    Option("About 10", "That is what it reads before training: ten classes, pure luck. A few hundred small steps "
+           "change a great deal."),
     Option("About 60", "A fair guess for something that has just begun to learn. Filters help: what they learn at one "
            "place of the image they know at every place."),
     Option("Over 90", "Yes, after seconds. The surprise of this field is how soon it works. Why it works takes the "

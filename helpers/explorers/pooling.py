@@ -80,7 +80,7 @@ class PoolingExplorer(Explorer):
         self._home = panels[0].add_patch(Rectangle((0, 0), 1, 1, linestyle=(0, (3, 3)), **edge))
         chart = inches(drawn, 0.98, 0.55, 6.64, 1.12)
         chart.set(xlim=(-REACH, REACH), ylim=(-0.03, 1.03), xlabel="shift to the right (pixels)", ylabel="change")
-        chart.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+        chart.set_yticks([0, 0.5, 1], ["0%", "50%", "100%"])
         chart.set_xticks(range(-REACH, REACH + 1, 2))
         chart.grid(axis="y", alpha=0.25)
         self._lines: list[Line2D] = []

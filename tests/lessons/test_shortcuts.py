@@ -288,7 +288,7 @@ WRONG = {
         (lambda: (rate_swapped,), "look it up"),
         (lambda: (any_overlap,), "nor any high value"),
         (lambda: (lambda m, k: torch.nan,), "NaN"),
-        (lambda: (lambda m, k: "60 %",), "a string"),
+        (lambda: (lambda m, k: "60%",), "a string"),
         (lambda: (rate_in_place,), "changed its argument `maps`"),
         (lambda: (silent(rate),), "returns nothing"),
         (lambda: (raises,), "undefined_name"),
