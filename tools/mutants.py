@@ -138,11 +138,16 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
 
 
 def namespaces() -> Callable[[Path, lessons.Exercise], dict[str, Any]]:
-    """A function that gives a lesson's names after the cells above an exercise; each cell is run once per lesson."""
+    """A function that gives a lesson's names after the cells above an exercise; each cell is run once per lesson.
+
+    Ask lesson by lesson: the names of the one before are let go.
+    """
     made: dict[Path, tuple[dict[str, Any], int]] = {}
 
     def at(path: Path, exercise: lessons.Exercise) -> dict[str, Any]:
         cells = lessons.context(path, exercise)
+        if path not in made:
+            made.clear()  # networks and data sets of one lesson are enough to hold
         names, done = made.get(path, ({"__name__": "lesson"}, 0))
         with contextlib.chdir(path.parent):
             for cell in cells[done:]:

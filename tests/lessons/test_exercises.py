@@ -27,7 +27,8 @@ LESSONS = [path for path in lessons.notebooks() if lessons.exercises(path)]
 EXERCISES = [(path, exercise) for path in LESSONS for exercise in lessons.exercises(path)]
 NAMES = [exercise.key for _, exercise in EXERCISES]
 RUNS = int(os.environ.get("EXERCISE_RUNS", "3"))
-each_exercise = pytest.mark.parametrize(("path", "exercise"), EXERCISES, ids=NAMES)
+# The scope keeps the tests of one exercise together, so that one lesson at a time is in memory.
+each_exercise = pytest.mark.parametrize(("path", "exercise"), EXERCISES, ids=NAMES, scope="module")
 
 
 def table(path, name, exercise):
