@@ -177,11 +177,11 @@ def test_code_that_stops_is_quoted_with_its_line(monkeypatch):
     """As in a notebook, whose cells are in linecache; code that is nowhere to be read is named with its function."""
     source = "def double(x):\n    total = 0\n\n    total += imge[x]\n    return total\n"
     names = {}
-    exec(compile(source, "/tmp/cell/17.py", "exec"), names)
+    exec(compile(source, "cell-17.py", "exec"), names)
     assert check("made_up/function", names["double"]).message == (
         "Your code stopped in line 4 of `double`: NameError: name 'imge' is not defined"
     )
-    monkeypatch.setitem(sys.modules["linecache"].cache, "/tmp/cell/17.py", (1, None, source.splitlines(True), "17"))
+    monkeypatch.setitem(sys.modules["linecache"].cache, "cell-17.py", (1, None, source.splitlines(True), "17"))
     assert check("made_up/function", names["double"]).message == (
         "Your code stopped in line 4, `total += imge[x]`: NameError: name 'imge' is not defined"
     )

@@ -382,7 +382,7 @@ def test_most_parameters_of_vgg_sit_in_one_dense_layer_and_most_work_in_the_conv
     text = said("convolutional_layer/vgg-multiplications")
     assert f"{work['Linear'] / 1e6:.0f} million multiplications" in text
     assert f"{224 * 224:,} times in the first block" in text
-    assert f"{work['Conv2d'] / sum(work.values()):.0%}".replace("%", " %") + " of the work" in text
+    assert f"{work['Conv2d'] / sum(work.values()):.0%}" + " of the work" in text
     assert work["Conv2d"] > 100 * work["Linear"]
 
 
