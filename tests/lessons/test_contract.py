@@ -143,6 +143,7 @@ SPOILED = {
         "answers",
         lambda nb: find(nb, "plots.show").metadata.slideshow.update(slide_type=""),
     ),
+    "answer compared": ("metadata", lambda nb: find(nb, "plots.show").metadata.tags.append("nbval-check-output")),
     "what to see is open": ("answers", swap("<details>\n<summary>What", "<details>", "**What to see:**")),
     "no answer": ("answers", lambda nb: find(nb, "Playground").update(outputs=[], metadata={"slideshow": {}})),
     "no explorer": ("explorer", drop("Playground()")),

@@ -297,6 +297,8 @@ def metadata(lesson):
     for index, cell in enumerate(lesson.cells):
         if set(lessons.tags(cell)) - TAGS:
             yield f"cell {index} has an unknown tag: {set(lessons.tags(cell)) - TAGS}"
+        if {folds.ANSWER, "nbval-check-output"} <= set(lessons.tags(cell)):
+            yield f"cell {index} is an answer, stored folded: its output cannot be compared"
         if "real-data" in lessons.tags(cell) and "nbval-check-output" not in lessons.tags(cell):
             yield f"cell {index} is tagged `real-data`, but nothing in it is compared"
         if "execution" in cell.metadata or "ExecuteTime" in cell.metadata:
