@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
 from helpers.exercises.core import Lesson, Option
-from helpers.exercises.judge import Wrong, array, call, expect, same, trials
+from helpers.exercises.judge import Wrong, array, call, same, trials
 from helpers.network.hooks import hooked
 
 LESSON = Lesson("activations")
@@ -251,6 +252,7 @@ def _channels(answer: Any, what: str) -> list[int]:
 @LESSON.check("window")
 def window(function: Any) -> str:
     """A function of an image, a row and a column that returns the pixels which a second-layer unit sees."""
+    seen = []
     for rng in trials():
         image = torch.rand(28, 28)
         corner = int(rng.choice([0, 10]))
@@ -259,15 +261,32 @@ def window(function: Any) -> str:
             answer = call(function, image, row, column)
             patch = array(answer, what="the pixels that the unit sees")
             patch = patch[0] if patch.ndim == 3 and len(patch) == 1 else patch
-            _compare_window(patch, image.numpy(), row, column)
+            seen.append((patch, image.numpy(), row, column))
+    _compare_windows(seen)
     return "Eight pixels wide, two pixels apart: that is why a second-layer channel knows pieces and not digits."
 
 
-def _compare_window(patch: np.ndarray, image: np.ndarray, row: int, column: int) -> None:
-    top, left = 2 * row, 2 * column
-    wanted = image[top : top + 8, left : left + 8]
-    if same(patch, wanted):
+def _square(image: np.ndarray, top: int, left: int) -> np.ndarray:
+    return image[top : top + 8, left : left + 8]
+
+
+#: What the pixels may be instead, each with its hint, which is given only if it explains all answers.
+_OTHER_WINDOWS: list[tuple[Callable[[np.ndarray, int, int], np.ndarray], str]] = [
+    (lambda image, row, column: _square(image, 2 * row, 2 * column).T, "Your patch is transposed: rows come first, "
+     "then columns."),
+    (lambda image, row, column: _square(image, 2 * column, 2 * row), "You swapped row and column: the first index of "
+     "an image runs downward."),
+    (lambda image, row, column: _square(image, 2 * column, 2 * row).T, "You swapped row and column, and the patch is "
+     "transposed."),
+    (_square, "Neighboring units start two pixels apart in the image, because the pooling halves the map."),
+]  # fmt: skip
+
+
+def _compare_windows(seen: list[tuple[np.ndarray, np.ndarray, int, int]]) -> None:
+    wrong = [case for case in seen if not same(case[0], _square(case[1], 2 * case[2], 2 * case[3]))]
+    if not wrong:
         return
+    patch, _, row, column = wrong[0]
     if patch.shape == (3, 3):
         raise Wrong("3×3 is what the unit sees of the pooled maps. Each of those pixels has seen a window itself.")
     if patch.shape != (8, 8):
@@ -276,20 +295,13 @@ def _compare_window(patch: np.ndarray, image: np.ndarray, row: int, column: int)
             f"For unit ({row}, {column}) your patch has the size {shape}, it should have 8×8. Go down from the unit: 3 "
             "pixels after the pooling, 6 before it, and a 3×3 filter adds one pixel on either side."
         )
-    expect(
-        patch,
-        wanted,
-        [
-            (wanted.T, "Your patch is transposed: rows come first, then columns."),
-            (image[left : left + 8, top : top + 8], "You swapped row and column: the first index of an image runs "
-             "downward."),
-            (image[left : left + 8, top : top + 8].T, "You swapped row and column, and the patch is transposed."),
-            (image[row : row + 8, column : column + 8], "Neighboring units start two pixels apart in the image, "
-             "because the pooling halves the map."),
-        ],
-        f"The size is right, the pixels are not those: unit ({row}, {column}) sees rows {top} to {top + 7} and columns "
-        f"{left} to {left + 7}, as they are.",
-    )  # fmt: skip
+    for other, hint in _OTHER_WINDOWS:
+        if all(same(patch, other(image, row, column)) for patch, image, row, column in seen):
+            raise Wrong(hint)
+    raise Wrong(
+        f"The size is right, the pixels are not those: unit ({row}, {column}) sees rows {2 * row} to {2 * row + 7} and "
+        f"columns {2 * column} to {2 * column + 7}, as they are."
+    )
 
 
 @LESSON.check("blind")
