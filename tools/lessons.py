@@ -111,6 +111,21 @@ def key_of(call: ast.Call) -> str:
     return call.args[0].value
 
 
+def stored(name: str, words: str) -> str:
+    """Return, as text, what the one cell of a lesson that shows these words showed when the lesson was stored.
+
+    Raises:
+        LookupError: if no cell but a prediction shows them.
+    """
+    for cell in code_cells(chosen([name])[0]):
+        outputs = cell.get("outputs", [])
+        parts = [part for output in outputs for part in (output.get("text", ""), *output.get("data", {}).values())]
+        shown = "\n".join(part for part in parts if isinstance(part, str))
+        if words in shown and "Predict:" not in shown:
+            return shown
+    raise LookupError(f"The lesson {name} shows {words!r} nowhere.")
+
+
 def predictions(path: Path) -> list[str]:
     """Return the keys of all `predict("...")` calls, in order."""
     return [key_of(call) for cell in code_cells(path) for call in called(ast.parse(cell.source), "predict")]

@@ -506,25 +506,12 @@ def test_the_numbers_in_the_options_are_those_of_the_sum():
     assert "four times instead of twice" in why("survivors", "b")
 
 
-def stored(words):
-    """What a cell of the lesson's notebook showed when it was last run, the one with these words, as text."""
-    (path,) = [path for path in lessons.notebooks() if lessons.name_of(path) == "overfitting"]
-    for cell in lessons.code_cells(path):
-        shown = "\n".join(
-            part
-            for output in cell.get("outputs", [])
-            for part in [output.get("text", ""), *(output.get("data", {}).values())]
-            if isinstance(part, str)
-        )
-        if words in shown and "Predict:" not in shown:
-            return shown
-    raise AssertionError(words)
-
-
 def test_the_right_options_agree_with_what_the_notebook_shows():
-    shares = re.findall(r"([A-Z][\w\-/ ]+) ([\d.]+)%", stored("right answers, class by class"))
+    shares = re.findall(r"([A-Z][\w\-/ ]+) ([\d.]+)%", lessons.stored("overfitting", "right answers, class by class"))
     assert min(shares, key=lambda pair: float(pair[1]))[0] == "Shirt"
-    slow, fast, momentum, _ = (float(x) for x in re.findall(r": ([\d.]+)$", stored("momentum 0.9, lr"), re.MULTILINE))
+    slow, fast, momentum, _ = (
+        float(x) for x in re.findall(r": ([\d.]+)$", lessons.stored("overfitting", "momentum 0.9, lr"), re.MULTILINE)
+    )
     assert slow - fast > 0.5 * (slow - momentum), "ten times the rate closes most of the gap"
-    last, lowest = re.findall(r"loss ([\d.]+)", stored("at its lowest"))[1:3]
+    last, lowest = re.findall(r"loss ([\d.]+)", lessons.stored("overfitting", "at its lowest"))[1:3]
     assert float(last) > float(lowest)

@@ -559,33 +559,24 @@ def test_the_numbers_in_the_options_are_those_of_the_network():
     assert f"{math.exp(-10):.5f}" in why("first-loss", "d")
 
 
-def stored(words):
-    """What a cell of the lesson's notebook showed when it was last run, the one with these words, as text."""
-    (path,) = [path for path in lessons.notebooks() if lessons.name_of(path) == "training"]
-    for cell in lessons.code_cells(path):
-        shown = "\n".join(
-            part
-            for output in cell.get("outputs", [])
-            for part in [output.get("text", ""), *(output.get("data", {}).values())]
-            if isinstance(part, str)
-        )
-        if words in shown and "Predict:" not in shown:
-            return shown
-    raise AssertionError(words)
-
-
 def test_the_options_agree_with_what_the_notebook_shows():
-    shown = int(re.search(r"answers to ([\d,]+) test digits", stored("Its answers to"))[1].replace(",", ""))
+    shown = int(
+        re.search(r"answers to ([\d,]+) test digits", lessons.stored("training", "Its answers to"))[1].replace(",", "")
+    )
     assert f"{shown:,} test digits" in LESSON.questions["training/untrained"].text
-    assert 0.05 < float(re.search(r"right: ([\d.]+)%", stored("right: "))[1]) / 100 < 0.15
-    steps = int(re.search(r"over ([\d,]+) steps", stored("validation accuracy"))[1].replace(",", ""))
+    assert 0.05 < float(re.search(r"right: ([\d.]+)%", lessons.stored("training", "right: "))[1]) / 100 < 0.15
+    steps = int(
+        re.search(r"over ([\d,]+) steps", lessons.stored("training", "validation accuracy"))[1].replace(",", "")
+    )
     assert 1500 < steps < 1600
     assert "more than 1,500" in why("one-epoch", "a")
-    small = float(re.search(r"([\d.]+)% right on validation", stored("right on validation images"))[1])
+    small = float(
+        re.search(r"([\d.]+)% right on validation", lessons.stored("training", "right on validation images"))[1]
+    )
     assert round(100 * (100 - small), -2) == 600
     assert "some 600 wrong" in why("one-epoch", "b")
     assert 50_000 // 6_000 == 8
-    assert 80 <= int(re.search(r"(\d+) wrong", stored("of the test digits right"))[1]) <= 130
+    assert 80 <= int(re.search(r"(\d+) wrong", lessons.stored("training", "of the test digits right"))[1]) <= 130
 
 
 def test_scrambling_is_nothing_to_a_dense_network_and_something_to_a_convolution():
