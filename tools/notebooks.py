@@ -131,7 +131,7 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
 
 def relink_pages() -> None:
     """Renew the links to lessons in the project's own pages: README, CONTRIBUTING and their like."""
-    for pattern in ("*.md", "data/*.md", "benchmarks/*.md", ".github/**/*.md"):
+    for pattern in ("*.md", "docs/*.md", "data/*.md", "benchmarks/*.md", ".github/**/*.md"):
         for page in ROOT.glob(pattern):
             text = page.read_text(encoding="utf-8")
             if (renewed := relink(text)) != text:

@@ -147,7 +147,7 @@ SPOILED = {
     "what to see is open": ("answers", swap("<details>\n<summary>What", "<details>", "**What to see:**")),
     "no answer": ("answers", lambda nb: find(nb, "Playground").update(outputs=[], metadata={"slideshow": {}})),
     "no explorer": ("explorer", drop("Playground()")),
-    "two exercises": ("exercises", lambda nb: [drop("### Exercise 3")(nb), find(nb, "answer").metadata.pop("tags")]),
+    "one exercise": ("exercises", lambda nb: [drop("### Exercise 3")(nb), drop("### Exercise 2")(nb)]),
     "no effort": ("exercises", swap("### Exercise 2", "★★☆ · 5 min", "easy")),
     "easier later": ("exercises", swap("### Exercise 1", "★☆☆", "★★★")),
     "no blank": ("exercises", swap("answer", "...", "1")),

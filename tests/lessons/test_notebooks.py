@@ -11,7 +11,7 @@ it by its title. Its outputs are stored by `make notebooks` only. In order:
    heading, are tagged `answer` and stored folded; on a slide the first of them is a later step, and "What to see"
    below it is a fold.
 5. At least one cell that calls something imported from `helpers.explorers`.
-6. `## Exercises`, then 3 to 5 times, easy to hard: a markdown cell `### Exercise 1: title` with `★☆☆ · 5 min` below
+6. `## Exercises`, then 2 to 4 times, easy to hard: a markdown cell `### Exercise 1: title` with `★☆☆ · 5 min` below
    it and the task; the stub, a code cell tagged `exercise` with `...` in it, ending in
    `check("edge_filters/key", answer)` (or the next cell, tagged `check`, is that call alone); a folded hint; a folded
    solution with one python block, which the tests run in place of the stub. `lessons.exercises` reads all this and
@@ -165,8 +165,8 @@ def exercises(lesson):
     except lessons.LayoutError as error:
         yield str(error)
         return
-    if not lesson.front_door and not 3 <= len(found) <= 5:
-        yield f"there must be 3 to 5 exercises, not {len(found)}"
+    if not lesson.front_door and not 2 <= len(found) <= 4:
+        yield f"there must be 2 to 4 exercises, not {len(found)}"
     if [exercise.number for exercise in found] != list(range(1, len(found) + 1)):
         yield "the exercises are not numbered 1, 2, 3, ..."
     stars = [exercise.stars for exercise in found]
