@@ -82,10 +82,11 @@ def images(
     tallest = max(a.shape[0] / a.shape[1] for a in arrays)
     bars = [k for k in dict.fromkeys(kinds) if k != "image"] if shared else []
     titled = math.ceil(max((i + 1 for i, t in enumerate(titles) if t), default=0) / columns)  # rows that have titles
-    height = count * (side * tallest + 0.08) + titled * 0.27 * lines + 0.4 * bool(title)
+    # Rather too high: the compressed layout leaves no gaps, and what stays empty at the edge is not stored.
+    height = count * (side * tallest + 0.15) + titled * 0.32 * lines + 0.5 * bool(title)
     margin = 0.12 * max(map(len, rows)) + 0.45 if rows else 0.0
     with matplotlib.rc_context(RC):
-        drawn = figure(columns * side * 1.06 + 1.05 * len(bars) + margin, height)
+        drawn = figure(columns * side * 1.06 + 1.05 * len(bars) + margin, height, "compressed")
         grid = drawn.subplots(count, columns, squeeze=False)
         for axes in grid.ravel()[len(arrays) :]:
             axes.set_axis_off()
@@ -173,7 +174,7 @@ def mosaic(
     sheet = tile(array.repeat(zoom, axis=1).repeat(zoom, axis=2), columns)
     with matplotlib.rc_context(RC):
         ratio = sheet.shape[0] / sheet.shape[1]
-        drawn = figure(width + 1.0 * (kind != "image"), width * ratio + 0.45 * bool(title))
+        drawn = figure(width + 1.0 * (kind != "image"), width * ratio + 0.4 * len(title.splitlines()))
         axes = drawn.add_subplot()
         end = limit([array], percentile) if top is None else top
         gap = "#9db8d0" if kind == "image" else "white"  # neither ink nor paper
@@ -244,7 +245,8 @@ def numbers(
     widths = [max(a.shape[1] / largest, 0.3) for a in arrays]
     ratios = [w for pair in zip(widths, [0.14] * len(arrays), strict=True) for w in pair][:-1]
     with matplotlib.rc_context(RC):
-        drawn = figure(side * sum(ratios) + 0.2, side + 0.35 + 0.4 * bool(title))
+        lines = max((t.count("\n") + 1 for t in titles if t), default=0)
+        drawn = figure(side * sum(ratios) + 0.2, side + 0.1 + 0.3 * lines + 0.4 * bool(title))
         cells = drawn.subplots(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
         for i, (array, k) in enumerate(zip(arrays, kinds, strict=True)):
             written(cells[2 * i], array, k, form, side * widths[i])
@@ -293,15 +295,17 @@ def overlay(
     columns = columns or min(len(arrays) + 1, 6)
     rows = math.ceil((len(arrays) + 1) / columns)
     with matplotlib.rc_context(RC):
-        height = rows * (side * gray.shape[0] / gray.shape[1] + 0.35) + 0.4 * bool(title)
-        drawn = figure(columns * side * 1.06 + 1.05, height)
+        titles = [wrap(name, 24) for name in titles]
+        lines = max((t.count("\n") + 1 for t in ["image", *titles]))
+        height = rows * (side * gray.shape[0] / gray.shape[1] + 0.15 + 0.32 * lines) + 0.5 * bool(title)
+        drawn = figure(columns * side * 1.06 + 1.05, height, "compressed")
         grid = drawn.subplots(rows, columns, squeeze=False).ravel()
         for axes in grid[len(arrays) + 1 :]:
             axes.set_axis_off()
         show(grid[0], base, "image", title="image")
         top = limit(arrays, percentile)
         for axes, array, name in zip(grid[1:], arrays, titles, strict=False):
-            artist = show(axes, array, kind, top, wrap(name, 24))
+            artist = show(axes, array, kind, top, name)
             axes.contour(gray, levels=[0.5], colors=[INK if kind in SIGNED else "white"], linewidths=0.7, alpha=0.6)
         color_bar(drawn, artist, list(grid[: len(arrays) + 1]), unit, clipped=percentile < 100)
         if title:

@@ -14,7 +14,7 @@ from helpers import plots
 from helpers.network.history import Epoch, History
 from helpers.plots.live import _smooth
 from helpers.plots.pictures import tile
-from helpers.plots.style import SHARPNESS, Picture, as_picture, limit, png, png_of_pixels, scale, wrap
+from helpers.plots.style import SHARPNESS, Picture, as_picture, colormap, limit, png, png_of_pixels, scale, wrap
 
 
 def pixels(picture):
@@ -444,16 +444,35 @@ def test_size_on_the_page_is_that_of_the_pixels():
 
 
 def test_png_holds_no_date_and_no_version():
-    for data in (png(plots.images([GRAY]).figure), png(plots.images([GRAY]).figure, fast=True)):
-        assert not re.search(rb"tEXt|tIME|iTXt", data)
+    assert not re.search(rb"tEXt|tIME|iTXt", png(plots.images([GRAY]).figure))
 
 
-def test_fast_bytes_show_the_same_picture():
-    picture = plots.images([GRAY], kind="response")
-    stored = pixels(picture)
-    fast = np.asarray(Image.open(io.BytesIO(png(picture.figure, fast=True))).convert("RGB")).astype(int)
-    assert np.abs(stored - fast).max() <= 24, "256 colors are close to all of them"
-    assert np.abs(stored - fast).mean() < 1
+@pytest.mark.parametrize(
+    ("side", "lines", "titled"), [(1.2, 3, ""), (1.2, 1, "Above"), (2.0, 3, "Above"), (2.6, 2, "")]
+)
+def test_nothing_that_is_drawn_is_cut(side, lines, titled):
+    """A border of paper is left on every side, so no title, row name or color bar touches it."""
+    titles = ["\n".join(["a title with glyphs"] * lines)] * 5
+    for picture in (
+        plots.images([GRAY] * 5, titles, columns=3, kind="response", rows=["one", "two"], title=titled, side=side),
+        plots.overlay(GRAY, [GRAY] * 5, titles, title=titled, unit="drop", side=side),
+        plots.numbers([GRAY[:3, :3]] * 3, ["a wide title"] * 3, title=titled, side=side),
+        plots.mosaic(np.stack([GRAY] * 9), title="\n".join(["far too long for its sheet, " * 3] * lines), width=3),
+    ):
+        shown = pixels(picture)
+        border = (shown[:3], shown[-3:], shown[:, :3], shown[:, -3:])
+        assert all((edge > 245).all() for edge in border)
+
+
+def test_colors_are_those_that_were_drawn():
+    """Reduced to 256 without a color photograph, all of them with one; never dithered."""
+    exact = np.asarray(colormap("response")(0.5 + GRAY / 2))[..., :3] * 255
+    for pictures in ([GRAY], [GRAY, RNG.random((7, 9, 3))]):
+        picture = plots.images(pictures, kind=["response", "image"][: len(pictures)])
+        picture.figure.canvas.draw()
+        cells = pixels(picture).reshape(-1, 3)
+        nearest = np.abs(cells[:, None] - exact.reshape(1, -1, 3)).max(axis=2).min(axis=0)
+        assert nearest.max() <= (14 if len(pictures) == 1 else 3)
 
 
 def test_png_of_pixels_keeps_every_pixel():
