@@ -296,7 +296,7 @@ def overlay(
     rows = math.ceil((len(arrays) + 1) / columns)
     with matplotlib.rc_context(RC):
         titles = [wrap(name, 24) for name in titles]
-        lines = max((t.count("\n") + 1 for t in ["image", *titles]))
+        lines = max(t.count("\n") + 1 for t in ["image", *titles])
         height = rows * (side * gray.shape[0] / gray.shape[1] + 0.15 + 0.32 * lines) + 0.5 * bool(title)
         drawn = figure(columns * side * 1.06 + 1.05, height, "compressed")
         grid = drawn.subplots(rows, columns, squeeze=False).ravel()

@@ -44,10 +44,10 @@ def good():
     cells = [
         markdown(
             "# Edges\n\nWhere is the edge?\n\n**What you will be able to do**\n\n- make\n- slide\n- read\n\n"
-            "**Time:** 20 minutes live · 45 minutes alone\n\n**Builds on:** arrays",
+            "**Time:** 20 minutes live · 35 minutes alone\n\n**Builds on:** arrays",
             "slide",
         ),
-        markdown("Ask what they see. Great!", "notes"),
+        markdown("**20 min.** Ask what they see. Great!", "notes"),
         code(
             "from helpers import plots\nfrom helpers.explorers.playground import Playground\n\nplots.style()", "setup"
         ),
@@ -168,7 +168,7 @@ SPOILED = {
     "exclamation": ("words", swap("## A filter", "look.", "look!")),
     "link to a lesson that does not exist": ("words", swap("## Next", "**Stride**", "[Stride](03_stride.ipynb)")),
     "typed number of a lesson": ("words", swap("## A filter", "look.", "look as in lessons 05 and 6.")),
-    "typed number in the notes": ("words", swap("Ask", "Great!", "Lesson 7 has the answer.")),
+    "typed number in the notes": ("words", swap("**20 min.**", "Great!", "Lesson 7 has the answer.")),
     "typed number in code": ("words", swap("plots.show", "1", "'network of lesson 05'")),
     "typed number before a title": ("words", swap("## A filter", "## A filter", "## 05 A filter")),
     "exercise takes a name": ("own_names", swap("answer", "answer = ...", "training = answer = ...")),
@@ -194,8 +194,14 @@ SPOILED = {
     "no slide type": ("slides", lambda nb: find(nb, "plots.show").metadata.pop("slideshow")),
     "lost slide": ("slides", lambda nb: find(nb, "plots.show").metadata.slideshow.update(slide_type="-")),
     "code left out": ("slides", lambda nb: find(nb, "plots.show").metadata.slideshow.update(slide_type="skip")),
-    "no notes": ("slides", drop("Ask")),
-    "notes without a way out": ("slides", lambda nb: find(nb, "Ask").metadata.pop(maker.DECK)),
+    "too many cells": ("budgets", lambda nb: nb.cells.__setitem__(slice(5, 5), [markdown("More.") for _ in range(60)])),
+    "too many pictures": ("budgets", lambda nb: find(nb, "plots.show").update(outputs=[picture()] * 13)),
+    "too many words": ("budgets", swap("## A filter", "look.", "look. " + "word " * 1500)),
+    "notes without minutes": ("budgets", swap("**20 min.**", "**20 min.** ", "")),
+    "minutes that do not add up": ("budgets", swap("**20 min.**", "20", "18")),
+    "an hour": ("budgets", swap("### Exercise 3", "· 5", "· 50")),
+    "no notes": ("slides", drop("**20 min.**")),
+    "notes without a way out": ("slides", lambda nb: find(nb, "**20 min.**").metadata.pop(maker.DECK)),
 }
 
 

@@ -16,6 +16,9 @@ it by its title. Its outputs are stored by `make notebooks` only. In order:
    `check("edge_filters/key", answer)` (or the next cell, tagged `check`, is that call alone); a folded hint; a folded
    solution with one python block, which the tests run in place of the stub. `lessons.exercises` reads all this and
    says what is amiss. An exercise gives no new value to a name that earlier cells need.
+   Before them are at most 60 cells. A lesson has at most 12 pictures and 1,500 words of prose (folds not counted).
+   Presenter notes begin with their minutes, `**3 min.**`: together those of "live", at most 20. "Alone" adds those of
+   the exercises, at most 25.
 7. `> **Common mistake.**`, a block quote, anywhere. `## Summary` (five list items), `## Three questions to answer
    aloud` (three), `## Read more` (each item with a year), `## Next lesson`. The last code cell is `tally(...)`.
 
@@ -35,12 +38,14 @@ from collections.abc import Callable
 import pytest
 
 from tools import folds, lessons
-from tools.lessons import Lesson, items, prose
+from tools.lessons import Lesson, is_notes, items, prose
 from tools.notebooks import DECK, FINGERPRINT, MACHINE_PATH, WIDGET_VIEW, fingerprint, readable
 
 SLIDE_TYPES = {"slide", "subslide", "fragment", "notes", "skip", ""}
 TAGS = {"setup", "answer", "claims", "exercise", "check", "nbval-check-output", "real-data"}
 CLOSING = ("Exercises", "Summary", "Three questions to answer aloud", "Read more", "Next lesson")
+#: Lessons that are longer than their budget and wait to be cut.
+LONG = {"feature_space", "occlusion", "saliency", "maximization", "shortcuts"}
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)")
 
 
@@ -326,6 +331,32 @@ def slides(lesson):
         yield "there are no presenter notes"
 
 
+def budgets(lesson):
+    """A lesson is one sitting: as much as fits into 20 minutes in a room and 45 alone."""
+    end = next((i for i, _, title in lesson.headings if title == "Exercises"), len(lesson.cells))
+    shown = [c for c in lesson.cells[:end] if not is_notes(c) and "claims" not in lessons.tags(c)]
+    pictures = sum(len(folds.pictures(cell)) for cell in lesson.code)
+    spoken = sum(len(prose(text).split()) for _, text in lesson.markdown if not text.startswith("<details>"))
+    for count, limit, what in ((len(shown), 60, "cells"), (pictures, 12, "pictures"), (spoken, 1500, "words")):
+        if count > limit:
+            yield f"{count} {what}, over {limit}"
+    if lesson.front_door:
+        return
+    notes = [cell.source for cell in lesson.cells if is_notes(cell)]
+    planned = [re.search(r"^\*\*(\d+) min\.\*\*", source, re.MULTILINE) for source in notes]
+    if not all(planned):
+        yield f"{sum(not found for found in planned)} presenter notes do not begin with their minutes, `**3 min.**`"
+        return
+    said = re.search(r"^\*\*Time:\*\* (\d+) minutes live · (\d+) minutes alone", lesson.opening, re.MULTILINE)
+    live = sum(int(found[1]) for found in planned)
+    exercised = sum(exercise.minutes for exercise in lessons.exercises(lesson.path))
+    alone = live + exercised
+    if not said or (int(said[1]), int(said[2])) != (live, alone):
+        yield f"notes and exercises add up to `{live} minutes live · {alone} minutes alone`: the opening says otherwise"
+    if live > 20 or exercised > 25:
+        yield f"{live} minutes live and {exercised} of exercises, over 20 and 25"
+
+
 RULES: tuple[Callable, ...] = (
     opening,
     set_up,
@@ -344,6 +375,7 @@ RULES: tuple[Callable, ...] = (
     clean_outputs,
     metadata,
     slides,
+    budgets,
 )
 
 
@@ -351,6 +383,9 @@ RULES: tuple[Callable, ...] = (
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_contract(path, rule):
     """Every lesson keeps every rule."""
+    if rule is budgets and lessons.name_of(path) in LONG:
+        assert list(rule(Lesson(path))), f"{path.name} keeps its budget: take it out of LONG"
+        return
     broken = list(rule(Lesson(path)))
     assert not broken, f"{path.name}: " + "; ".join(broken)
 

@@ -1,0 +1,85 @@
+"""The glossary: every term stands in bold in the lesson that introduces it, and no earlier lesson uses it."""
+
+import re
+from dataclasses import dataclass
+
+import pytest
+
+from tools import ROOT, lessons
+from tools.lessons import Lesson
+
+SECTION = re.compile(r"^## \[(.+)\]\(\.\./notebooks/(\d\d_\w+\.ipynb)\)$")
+ITEM = re.compile(r"^- \*\*(.+?)\*\*(?: \((.+?)\))?: (.+)$")
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term: its forms as they are looked for, and the file of the lesson that introduces it."""
+
+    forms: tuple[str, ...]
+    meaning: str
+    lesson: str
+
+
+def terms(text):
+    """Read the glossary. Raises ValueError, naming the line, when it is not written as its head says."""
+    found, lesson = [], ""
+    for line in text.split("\n"):
+        if match := SECTION.match(line):
+            lesson = match[2]
+        elif match := ITEM.match(line):
+            forms = (match[1], *(form.strip() for form in (match[2] or "").split(",") if form.strip()))
+            found.append(Term(forms, match[3], lesson))
+        elif lesson and line.strip() and not line.startswith("  "):
+            raise ValueError(f"not a section and not a term: {line}")
+    return found
+
+
+def spoken(text):
+    """The words of a markdown text that count: no code, no formula, no title of a lesson that a link names."""
+    return re.sub(r"\[[^\]]*\]\([^)]*\)|<[^>]+>", " ", lessons.prose(text))
+
+
+def uses(term, text):
+    """Tell whether a text uses a term, in any of its forms."""
+    return any(re.search(rf"\b{re.escape(form)}\b", text, re.IGNORECASE) for form in term.forms)
+
+
+def in_bold(term, text):
+    """Tell whether a text prints a term in bold."""
+    bold = "\n".join(re.findall(r"\*\*(.+?)\*\*", text, re.DOTALL))
+    return uses(term, " ".join(bold.split()))
+
+
+ALL = terms((ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"))
+ORDER = [path.name for path in lessons.notebooks()]
+SPOKEN = {path.name: "\n".join(text for _, text in Lesson(path).markdown) for path in lessons.notebooks()}
+
+
+def test_sections_are_the_lessons_in_their_order():
+    sections = [m for m in map(SECTION.match, (ROOT / "docs/glossary.md").read_text("utf-8").split("\n")) if m]
+    titles = {path.name: lessons.cells(path)[0].source.split("\n")[0].removeprefix("# ") for path in lessons.notebooks()}
+    assert [m[2] for m in sections] == [name for name in ORDER if not name.endswith("start_here.ipynb")]
+    assert [m[1] for m in sections] == [titles[m[2]] for m in sections]
+
+
+@pytest.mark.parametrize("term", ALL, ids=lambda term: term.forms[0])
+def test_a_term_is_introduced_in_its_lesson_and_not_used_before(term):
+    assert in_bold(term, SPOKEN[term.lesson]), f"{term.lesson} does not print **{term.forms[0]}**"
+    early = [name for name in ORDER if name < term.lesson and uses(term, spoken(SPOKEN[name]))]
+    assert not early, f"{term.forms[0]} is introduced in {term.lesson}, but used before, in {early}"
+
+
+def test_no_term_is_explained_twice_and_each_in_a_sentence():
+    forms = [form.lower() for term in ALL for form in term.forms]
+    assert len(forms) == len(set(forms)), sorted({form for form in forms if forms.count(form) > 1})
+    assert all(term.meaning.endswith(".") for term in ALL)
+
+
+def test_the_rules_can_be_broken():
+    (term,) = terms("# G\n\n## [A](../notebooks/01_a.ipynb)\n\n- **kernel** (kernels): the weights of a filter.")
+    assert term == Term(("kernel", "kernels"), "the weights of a filter.", "01_a.ipynb")
+    assert in_bold(term, "the\n**convolution\nkernels** of") and not in_bold(term, "a kernel **of**")
+    assert uses(term, spoken("Kernels move.")) and not uses(term, spoken("`kernel` [Kernel](01_a.ipynb) $kernel$"))
+    with pytest.raises(ValueError, match="not a section"):
+        terms("## [A](../notebooks/01_a.ipynb)\n\n- kernel: no bold.")
