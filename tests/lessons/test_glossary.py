@@ -51,16 +51,16 @@ def in_bold(term, text):
     return uses(term, " ".join(bold.split()))
 
 
-ALL = terms((ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"))
+TEXT = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+ALL = terms(TEXT)
 ORDER = [path.name for path in lessons.notebooks()]
 SPOKEN = {path.name: "\n".join(text for _, text in Lesson(path).markdown) for path in lessons.notebooks()}
 
 
 def test_sections_are_the_lessons_in_their_order():
-    sections = [m for m in map(SECTION.match, (ROOT / "docs/glossary.md").read_text("utf-8").split("\n")) if m]
-    titles = {path.name: lessons.cells(path)[0].source.split("\n")[0].removeprefix("# ") for path in lessons.notebooks()}
-    assert [m[2] for m in sections] == [name for name in ORDER if not name.endswith("start_here.ipynb")]
-    assert [m[1] for m in sections] == [titles[m[2]] for m in sections]
+    sections = [match.groups() for match in map(SECTION.match, TEXT.split("\n")) if match]
+    titles = [lessons.cells(path)[0].source.split("\n")[0].removeprefix("# ") for path in lessons.notebooks()]
+    assert sections == list(zip(titles, ORDER, strict=True))[1:], "start_here introduces no term"
 
 
 @pytest.mark.parametrize("term", ALL, ids=lambda term: term.forms[0])
@@ -79,7 +79,9 @@ def test_no_term_is_explained_twice_and_each_in_a_sentence():
 def test_the_rules_can_be_broken():
     (term,) = terms("# G\n\n## [A](../notebooks/01_a.ipynb)\n\n- **kernel** (kernels): the weights of a filter.")
     assert term == Term(("kernel", "kernels"), "the weights of a filter.", "01_a.ipynb")
-    assert in_bold(term, "the\n**convolution\nkernels** of") and not in_bold(term, "a kernel **of**")
-    assert uses(term, spoken("Kernels move.")) and not uses(term, spoken("`kernel` [Kernel](01_a.ipynb) $kernel$"))
+    assert in_bold(term, "the\n**convolution\nkernels** of")
+    assert not in_bold(term, "a kernel **of**")
+    assert uses(term, spoken("Kernels move."))
+    assert not uses(term, spoken("`kernel` [Kernel](01_a.ipynb) $kernel$"))
     with pytest.raises(ValueError, match="not a section"):
         terms("## [A](../notebooks/01_a.ipynb)\n\n- kernel: no bold.")
