@@ -50,7 +50,7 @@ NAMES = {"sum": "mean", "mean": "sum", "max": "min", "min": "max", "argmax": "ar
 #: (exercise, the line as it is, the line as changed) → why the changed one is right too.
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     (
-        "stride_and_pooling/max-pool",
+        "pooling/max-pool",
         "pooled = np.zeros((rows, columns))",
         "pooled = np.ones((rows, columns))",
     ): "Every place is written afterward.",
@@ -130,7 +130,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "drops.append(whole - model(covered[None])[-1, c])",
     ): "The exercise hands over one signal of one channel: the first is the last.",
     (
-        "stride_and_pooling/twins",
+        "pooling/twins",
         "second[0, :2], second[1, :2] = (first[1, :2], first[0, :2])",
         "second[0, :2], second[1, :2] = (first[2, :2], first[0, :2])",
     ): "Another twin: 7 + 2 is as much as 5 + 4, and 9 stays the largest of its window.",

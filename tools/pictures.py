@@ -14,7 +14,7 @@ FOLDER = ROOT / "docs" / "pictures"
 #: File name → lesson and the first words of the picture's alternative text.
 PICTURES: dict[str, tuple[str, str]] = {
     "playground": ("edge_filters", "Kernel playground"),
-    "stepper": ("stride_and_pooling", "Window stepper"),
+    "stepper": ("stride_and_padding", "Window stepper"),
     "browser": ("activations", "Activation browser"),
     "occlusion": ("occlusion", "Occlusion explorer"),
     "climb": ("maximization", "Five rows of pictures"),

@@ -1,4 +1,4 @@
-"""Right and wrong answers to the exercises of "Stride, padding and pooling", and the claims its prose makes."""
+"""Right and wrong answers to the exercises of "Pooling and receptive fields", and the claims its prose makes."""
 
 import math
 
@@ -42,26 +42,6 @@ def changed(**cells):
     for place, value in cells.items():
         twin[int(place[1]), int(place[2])] = value
     return twin
-
-
-def counted(n, k, s=1, p=0, d=1):
-    return len(range(0, n + 2 * p - d * (k - 1), s))
-
-
-def walked(n, k, s, p, d):
-    size, start = 0, -p
-    while start + d * (k - 1) < n + p:
-        size += 1
-        start += s
-    return size
-
-
-def convolved(n, k, s, p, d):
-    return functional.conv1d(torch.zeros(1, 1, n), torch.zeros(1, 1, k), stride=s, padding=p, dilation=d).shape[-1]
-
-
-def searched(k, d=1):
-    return next(p for p in range(1000) if counted(100, k, 1, p, d) == 100)
 
 
 def reshaped(values, size):
@@ -118,27 +98,7 @@ def printing(*arguments):
 
 
 RIGHT = {
-    "stride_and_pooling/output-size": [
-        lambda: (lambda n, k, s=1, p=0, d=1: (n + 2 * p - d * (k - 1) - 1) // s + 1,),
-        lambda: (lambda n, k, s, p, d: math.floor((n + 2 * p - d * (k - 1) - 1) / s) + 1,),
-        lambda: (lambda n, k, s, p, d: int((n + 2 * p - d * (k - 1) - 1) / s + 1),),
-        lambda: (lambda n, k, s, p, d: (n + 2 * p - d * (k - 1) - 1 + s) // s,),
-        lambda: (lambda n, k, s, p, d: np.arange(0, n + 2 * p - d * (k - 1), s).size,),
-        lambda: (lambda n, k, s, p, d: np.int32(n + 2 * p - d * (k - 1) - 1) // s + 1,),
-        lambda: (lambda n, k, s, p, d: torch.tensor(counted(n, k, s, p, d)),),
-        lambda: (counted,),
-        lambda: (walked,),
-        lambda: (convolved,),
-    ],
-    "stride_and_pooling/same-padding": [
-        lambda: (lambda k, d=1: d * (k - 1) // 2,),
-        lambda: (lambda k, d: d * (k // 2),),
-        lambda: (lambda k, d: int(d * (k - 1) / 2),),
-        lambda: (lambda k, d: (d * (k - 1) + 1) // 2,),
-        lambda: (lambda k, d: np.int64(d) * ((k - 1) >> 1),),
-        lambda: (searched,),
-    ],
-    "stride_and_pooling/max-pool": [
+    "pooling/max-pool": [
         lambda: (pooled,),
         lambda: (reshaped,),
         lambda: (looped,),
@@ -149,7 +109,7 @@ RIGHT = {
         lambda: (lambda v, size: torch.nn.MaxPool2d(size)(torch.tensor(v, requires_grad=True)[None, None])[0, 0],),
         lambda: (lambda v, size: sliding_window_view(v, (size, size))[::size, ::size].max(axis=(2, 3)),),
     ],
-    "stride_and_pooling/twins": [
+    "pooling/twins": [
         lambda: (FIRST, changed(c00=5, c01=4, c10=9, c11=1)),
         lambda: (FIRST, changed(c01=4, c11=1)),
         lambda: (FIRST, changed(c01=0, c11=5)),  # moved, not exchanged: 9 stays, and so does the sum
@@ -158,7 +118,7 @@ RIGHT = {
         lambda: (FIRST.astype(int), changed(c32=5, c33=4).astype(int)),
         lambda: (FIRST, changed(c10=4.5, c11=4.5)),
     ],
-    "stride_and_pooling/receptive-field": [
+    "pooling/receptive-field": [
         lambda: (field,),
         lambda: (backward,),
         lambda: (summed,),
@@ -170,56 +130,7 @@ RIGHT = {
 }
 
 WRONG = {
-    "stride_and_pooling/output-size": [
-        (lambda: (lambda n, k, s, p, d: (n + 2 * p - d * (k - 1) - 1) // s,), "One too few"),
-        (lambda: (lambda n, k, s, p, d: math.ceil((n + 2 * p - d * (k - 1) - 1) / s) + 1,), "half a step is no step"),
-        (lambda: (lambda n, k, s, p, d: round((n + 2 * p - d * (k - 1) - 1) / s) + 1,), "Rounding may round up"),
-        (lambda: (lambda n, k, s, p, d: (n + p - d * (k - 1) - 1) // s + 1,), "counts twice"),
-        (lambda: (lambda n, k, s, p, d: (n - d * (k - 1) - 1) // s + 1,), "padding is missing"),
-        (lambda: (lambda n, k, s, p, d: (n - 2 * p - d * (k - 1) - 1) // s + 1,), "do not subtract"),
-        (lambda: (lambda n, k, s, p, d: (n + 2 * p - k) // s + 1,), "dilation is missing"),
-        (lambda: (lambda n, k, s, p, d: (n + 2 * p - d * k) // s + 1,), "k − 1 gaps"),
-        (lambda: (lambda n, k, s, p, d: (n + 2 * p - d * (k - 1)) // s + 1,), "spans one pixel"),
-        (lambda: (lambda n, k, s, p, d: n + 2 * p - d * (k - 1),), "stride is missing"),
-        (lambda: (lambda n, k, s, p, d: (n + 2 * p) // s,), "starting points"),
-        (lambda: (lambda n, k, s, p, d: counted(n, k, 1, p, d) // s,), "Add 1 after the division"),
-        (lambda: (lambda n, k, s, p, d: (n + 2 * p - d * (k - 1) - 1) / s + 1,), "`//`"),
-        (lambda: (lambda n, k, s, p, d: float(counted(n, k, s, p, d)),), "in the wrong type"),
-        (lambda: (lambda n, k, s, p, d: counted(n, k, 1, p, d),), "stride is missing"),
-        (lambda: (lambda n, k, s, p, d: counted(n, k, s, p, d) + (s > 1),), "Right with stride 1"),
-        (lambda: (lambda n, k, s=2, p=0, d=1: counted(n, k, s, p, d),), "left out"),
-        (lambda: (lambda n, k, s, p, d: n - k + 7,), "it should be"),
-        (lambda: (lambda n, k, s, p, d: counted(n, k, s, p, d) if s < 6 else 0,), "it should be"),
-        (lambda: (lambda n, k, s, p, d: 26,), "it should be"),
-        (lambda: (lambda n, k, s, p, d: [n],), "a list of 1"),
-        (lambda: (lambda n, k, s, p, d: str(counted(n, k, s, p, d)),), "a string"),
-        (lambda: (lambda n, k, s, p, d: math.nan,), "NaN"),
-        (lambda: (lambda n, k: n - k + 1,), "cannot be called"),
-        (lambda: (lambda n, k, s, p, d: size(n, k, s, p, d),), "NameError"),  # noqa: F821
-        (lambda: (printing,), "is there a `return`?"),
-        (lambda: (7,), "should be a function"),
-    ],
-    "stride_and_pooling/same-padding": [
-        (lambda: (lambda k, d: d * (k - 1),), "both sides need together"),
-        (lambda: (lambda k, d: (k - 1) // 2,), "dilation is missing"),
-        (lambda: (lambda k, d: d * k // 2,), "not d·k"),
-        (lambda: (lambda k, d: (d * k - 1) // 2,), "not d·k − 1"),
-        (lambda: (lambda k, d: (k - 1) // 2 + d - 1,), "stretches all gaps"),
-        (lambda: (lambda k, d: d * (k + 1) // 2,), "not k + 1"),
-        (lambda: (lambda k, d: -d * (k - 1) // 2,), "not negative"),
-        (lambda: (lambda k, d: d * (k - 1) / 2,), "in the wrong type"),
-        (lambda: (lambda k, d: np.floor(d * (k - 1) / 2),), "in the wrong type"),
-        (lambda: (lambda k, d=2: d * (k - 1) // 2,), "left out"),
-        (lambda: (lambda k, d: "same",), "a string"),
-        (lambda: (lambda k, d: 1,), "28 pixels become"),
-        (lambda: (lambda k, d: k,), "28 pixels become"),
-        (lambda: (lambda k, d: d * (k - 1) // 2 + (d > 1),), "Right without dilation"),
-        (lambda: (lambda k, d: (1, 1),), "a tuple of 2"),
-        (lambda: (lambda k, d: math.inf,), "infinite"),
-        (lambda: (lambda k, d: True,), "True"),
-        (lambda: (printing,), "is there a `return`?"),
-    ],
-    "stride_and_pooling/max-pool": [
+    "pooling/max-pool": [
         (lambda: (lambda v, size: pooled(v, size, keep=np.mean),), "average pooling"),
         (lambda: (lambda v, size: pooled(v, size, keep=np.min),), "the smallest number"),
         (lambda: (lambda v, size: pooled(v, size, keep=np.sum),), "the sum"),
@@ -246,7 +157,7 @@ WRONG = {
         (lambda: (rectified,), "changed its argument"),
         (lambda: (printing,), "is there a `return`?"),
     ],
-    "stride_and_pooling/twins": [
+    "pooling/twins": [
         (lambda: (FIRST, FIRST.copy()), "same map"),
         (lambda: (FIRST, FIRST + 1e-9), "same map"),
         (lambda: (changed(c01=4, c11=1), changed(c01=4, c11=1)), "same map"),
@@ -266,7 +177,7 @@ WRONG = {
         (lambda: (FIRST, changed(c00=np.inf)), "infinity"),
         (lambda: (FIRST, "first"), "a string"),
     ],
-    "stride_and_pooling/receptive-field": [
+    "pooling/receptive-field": [
         (lambda: (lambda layers: field(layers, step=lambda jump, k: k - 1),), "times the jump"),
         (lambda: (lambda layers: (1 + sum((k - 1) * s for k, s in layers), field(layers)[1]),), "own stride"),
         (lambda: (lambda layers: field(layers, step=lambda jump, k: k * jump),), "not k"),
@@ -306,17 +217,6 @@ def right(key):
     return [option.text for option in lesson(key.split("/")[0]).questions[key].options if option.right]
 
 
-def test_four_windows_of_three_fit_on_ten_pixels_in_steps_of_two():
-    starts = [start for start in range(0, 10, 2) if start + 3 <= 10]
-    assert right("stride_and_pooling/how-many") == [str(len(starts))] == [str(convolve.output_size(10, 3, 2))]
-    text = said("stride_and_pooling/how-many")
-    assert f"They start at {', '.join(map(str, starts[:-1]))} and {starts[-1]}." in text
-    assert f"The room is {10 - 3} pixels, {10 - 3} / 2 = {(10 - 3) / 2}" in text
-    assert starts[-1] + 3 == 9  # pixel 9 is left over
-    assert convolve.leftover(10, 3, 2) == 1
-    assert (10 - 3) / 2 + 1 == 4.5  # the option without a floor
-
-
 def test_max_pooling_keeps_the_right_edge_of_the_square_and_average_pooling_half_of_both():
     square = np.zeros((18, 18), np.float32)
     square[5:13, 5:13] = 1
@@ -330,7 +230,7 @@ def test_max_pooling_keeps_the_right_edge_of_the_square_and_average_pooling_half
     assert (kept.min(), kept.max()) == (0, 3)
     means = convolve.pool2d(response, 2, kind="average")
     assert (means.min(), means.max()) == (-1.5, 1.5)
-    assert right("stride_and_pooling/signed-max") == ["Only the right edge"]
+    assert right("pooling/signed-max") == ["Only the right edge"]
 
 
 def test_a_pooled_map_changes_less_than_the_map_and_not_at_all_is_wrong():
@@ -341,22 +241,22 @@ def test_a_pooled_map_changes_less_than_the_map_and_not_at_all_is_wrong():
         seen.append((maps, convolve.pool2d(maps, 4)))
     change = [np.abs(a - b).sum() / (a + b).sum() for a, b in zip(*seen, strict=True)]
     assert change[0] > 2 * change[1] > 0.1
-    assert right("stride_and_pooling/shift") == ["Less than the map, but it changes"]
+    assert right("pooling/shift") == ["Less than the map, but it changes"]
 
 
 def test_swapped_quarters_have_another_pooled_map_and_the_same_average():
     values = np.random.default_rng(0).random((24, 24))
     swapped = np.roll(values, (12, 12), axis=(0, 1))
     pooled_map = convolve.pool2d(values, 4)
-    assert f"{len(pooled_map)}×{len(pooled_map)} places" in said("stride_and_pooling/quarters")
+    assert f"{len(pooled_map)}×{len(pooled_map)} places" in said("pooling/quarters")
     assert not np.allclose(pooled_map, convolve.pool2d(swapped, 4))
     np.testing.assert_allclose(convolve.global_average(values), convolve.global_average(swapped))
 
 
 def test_a_unit_behind_a_pooling_sees_eight_pixels():
     sizes = [layer.size for layer in convolve.receptive_field([(3, 1, 0), (2, 2, 0), (3, 1, 0)])]
-    assert right("stride_and_pooling/field") == [str(sizes[-1])]
-    text = said("stride_and_pooling/field")
+    assert right("pooling/field") == [str(sizes[-1])]
+    text = said("pooling/field")
     assert f"{sizes[0]} after the first convolution, {sizes[1]} after the pooling" in text
     assert f"{sizes[1]} + 2·2 = {sizes[2]}" in text
     unstrided = convolve.receptive_field([(3, 1, 0), (2, 1, 0), (3, 1, 0)])[-1].size

@@ -1,4 +1,4 @@
-"""Questions and checks of the lesson "Stride, padding and pooling"."""
+"""Questions and checks of the lesson "Pooling and receptive fields"."""
 
 from __future__ import annotations
 
@@ -11,21 +11,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from helpers.exercises.cases import compare
 from helpers.exercises.core import Lesson, Option
-from helpers.exercises.judge import Wrong, array, same, trials, whole
+from helpers.exercises.judge import Wrong, array, same, trials
 from helpers.filters import convolve
 
-LESSON = Lesson("stride_and_pooling")
-
-LESSON.ask(
-    "how-many",
-    "A row of 10 pixels, a window of 3, steps of 2, no padding. How many windows fit?",
-    Option("5", "That is 10 / 2, one start at every second pixel. The last one, at pixel 8, would need pixels 8, 9 and "
-           "10, and there is no pixel 10."),
-    Option("4", "They start at 0, 2, 4 and 6. The room is 7 pixels, 7 / 2 = 3.5, and the floor makes 3 steps of it, "
-           "plus the first place. Pixel 9 is left over.", right=True),
-    Option("4.5", "That is the formula without its floor. Half a window is no window."),
-    Option("3", "These are the steps. There is one more place than there are steps: the one it starts from."),
-)  # fmt: skip
+LESSON = Lesson("pooling")
 
 LESSON.ask(
     "signed-max",
@@ -89,92 +78,6 @@ LESSON.ask(
     Option("12", "That multiplies 4 by 3 as if neighbors shared no pixels. The fields of neighbors overlap: 4 wide, 2 "
            "apart."),
 )  # fmt: skip
-
-
-@LESSON.check("output-size")
-def output_size(answer: Any) -> str:
-    """Write how many windows fit, with stride, padding and dilation."""
-    cases = [(28, 3, 1, 0, 1), (28, 7, 2, 0, 1), (28, 5, 1, 2, 1), (28, 3, 1, 0, 3), (9, 3, 2, 0, 4), (2, 5, 3, 2, 1)]
-    for rng in trials(60):
-        n, k, s, p, d = (int(v) for v in rng.integers((3, 1, 1, 0, 1), (60, 7, 7, 6, 5)))
-        cases.append((max(n, d * (k - 1) + 1 - 2 * p), k, s, p, d))  # at least one window fits
-    down = "The last window would run over the edge: half a step is no step, round down (`//`)."
-    first = "One too few: the place where the window starts counts too, so add 1 to the steps."
-    mistakes = [
-        (lambda n, k, s, p, d: (n + 2 * p - d * (k - 1) - 1) // s, first),
-        (lambda n, k, s, p, d: -((d * (k - 1) + 1 - n - 2 * p) // s) + 1, down),
-        (lambda n, k, s, p, d: round((n + 2 * p - d * (k - 1) - 1) / s) + 1, f"Rounding may round up. {down}"),
-        (lambda n, k, s, p, d: (n + p - d * (k - 1) - 1) // s + 1, "There is padding on both sides: it counts twice."),
-        (
-            lambda n, k, s, p, d: (n - d * (k - 1) - 1) // s + 1,
-            "The padding is missing: it makes the row longer, by p on each side.",
-        ),
-        (
-            lambda n, k, s, p, d: (n - 2 * p - d * (k - 1) - 1) // s + 1,
-            "Padding makes the row longer: add 2p, do not subtract it.",
-        ),
-        (
-            lambda n, k, s, p, d: (n + 2 * p - k) // s + 1,
-            "The dilation is missing: samples that lie d apart make the window span d·(k−1)+1 pixels.",
-        ),
-        (
-            lambda n, k, s, p, d: (n + 2 * p - d * k) // s + 1,
-            "A window of k samples has k − 1 gaps between them: it spans d·(k−1)+1 pixels, not d·k.",
-        ),
-        (
-            lambda n, k, s, p, d: (n + 2 * p - d * (k - 1)) // s + 1,
-            "A window of one sample spans one pixel, not none: it is d·(k−1)+1 pixels wide, not d·(k−1).",
-        ),
-        (
-            lambda n, k, s, p, d: (n + 2 * p - d * (k - 1)) // s,
-            "Add 1 after the division: what is divided are the steps, n + 2p − d·(k−1) − 1.",
-        ),
-        (
-            lambda n, k, s, p, d: n + 2 * p - d * (k - 1),
-            "The stride is missing: it divides the room that is left for steps.",
-        ),
-        (lambda n, k, s, p, d: (n + 2 * p) // s, "That counts starting points. The last window has to fit whole, too."),
-    ]
-
-    def otherwise(case: tuple[int, ...], answer: int, wanted: int) -> str:
-        about = ", ".join(f"{name}={value}" for name, value in zip("nkspd", case, strict=True))
-        return f"For {about} it should be {wanted}, yours says {answer}."
-
-    only = [
-        (lambda n, k, s, p, d: s > 1, "Right with stride 1, wrong with larger ones. How many steps have room?"),
-        (lambda n, k, s, p, d: p > 0, "Right without padding, wrong with it: there are p more pixels on each side."),
-        (lambda n, k, s, p, d: d > 1, "Right without dilation, wrong with it: how many pixels does the window span?"),
-    ]
-    compare(answer, cases, convolve.output_size, mistakes, otherwise, only, _whole, None, defaults=(1, 0, 1))
-    return "Your formula agrees with counting, on 66 windows: you can now read the shape of any convolutional network."
-
-
-def _whole(answer: Any) -> int:
-    return whole(answer, "one whole number")
-
-
-@LESSON.check("same-padding")
-def same_padding(answer: Any) -> str:
-    """Write the padding that keeps the size of a map."""
-    cases = [(k, d) for d in range(1, 6) for k in (3, 1, *range(5, 16, 2))]
-    span = "With dilation the window spans d·(k−1)+1 pixels."
-    mistakes = [
-        (lambda k, d: d * (k - 1), "That is what both sides need together. Half of it goes on each side."),
-        (lambda k, d: (k - 1) // 2, f"The dilation is missing. {span}"),
-        (lambda k, d: d * k // 2, "A pixel too much here and there: what hangs over is d·(k−1), not d·k."),
-        (lambda k, d: (d * k - 1) // 2, "What hangs over is d·(k−1), not d·k − 1."),
-        (lambda k, d: (k - 1) // 2 + d - 1, f"The dilation stretches all gaps between the samples. {span}"),
-        (lambda k, d: d * (k + 1) // 2, "A window of 1 hangs over nowhere: k − 1, not k + 1."),
-        (lambda k, d: -(d * (k - 1) // 2), "The padding is not negative: what is missing on each side is added."),
-    ]
-
-    def otherwise(case: tuple[int, int], answer: int, wanted: int) -> str:
-        (k, d), size = case, 28 + 2 * answer - case[1] * (case[0] - 1)
-        return f"With k={k}, d={d} and your padding of {answer}, 28 pixels become {max(size, 0)}."
-
-    only = [(lambda k, d: d > 1, f"Right without dilation, wrong with it. {span}")]
-    compare(answer, cases, lambda k, d: d * (k - 1) // 2, mistakes, otherwise, only, _whole, None, defaults=(1,))
-    return "For a 3×3 window it is 1: the padding you meet in nearly every modern network."
 
 
 def _tiles(values: np.ndarray, size: int) -> np.ndarray:
