@@ -1,12 +1,10 @@
-"""Images to learn from: ``load("mnist")``, ``load("fashion")`` and a few color photographs, as NumPy arrays.
+"""Images to learn from: ``load("mnist")`` and ``load("fashion")``, as NumPy arrays.
 
 A pixel is a float in [0, 1], white ink on black. Nothing is normalized, and torch is imported only when tensors are
 asked for (``torch()``, :func:`as_tensor`).
 """
 
-import importlib.util
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -19,12 +17,6 @@ if TYPE_CHECKING:
 
 Array = Union[np.ndarray, "torch.Tensor"]
 
-PHOTOS = ("china", "flower", "hopper")
-_PHOTO_FILES = {
-    "china": ("sklearn", "datasets/images/china.jpg"),
-    "flower": ("sklearn", "datasets/images/flower.jpg"),
-    "hopper": ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
-}
 CLASSES = {
     "mnist": tuple("0123456789"),
     "fashion": (
@@ -174,30 +166,6 @@ def load(name: str, first: int | None = None) -> Dataset:
         for images, labels in ((raw.TRAIN_IMAGES, raw.TRAIN_LABELS), (raw.TEST_IMAGES, raw.TEST_LABELS))
     )
     return Dataset(name, train, test, CLASSES[name], _REAL[name], real=True)
-
-
-def photo(name: str) -> np.ndarray:
-    """Return a color photograph, float32 (H, W, 3) in [0, 1], red, green, blue; the array is yours to write into.
-
-    ``PHOTOS`` names them: "china" (a temple) and "flower" ship with scikit-learn, "hopper" (Grace Hopper) with
-    matplotlib.
-
-    Raises:
-        ValueError: for another name.
-        FileNotFoundError: when the library came without its picture.
-    """
-    if name not in PHOTOS:
-        raise ValueError(f"There is no photograph {name!r}: choose one of {', '.join(PHOTOS)}.")
-    from PIL import Image
-
-    package, file = _PHOTO_FILES[name]
-    spec = importlib.util.find_spec(package)  # finds the folder without importing a heavy library
-    folders = (spec and spec.submodule_search_locations) or [package]
-    path = Path(folders[0], file)
-    if not path.is_file():
-        raise FileNotFoundError(f"The photograph {name!r} belongs to {package}: run `make lab` to install it again.")
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"), dtype=np.float32) / np.float32(255)
 
 
 def _known(name: str) -> None:

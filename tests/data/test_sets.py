@@ -535,7 +535,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(home, server, monkeypatch, capsy
     assert everything_in(home) == set()
 
 
-# The notice, the command, photographs
+# The notice, the command
 
 
 def test_the_notice_says_what_why_and_what_to_do_on_every_call(home, capsys):
@@ -575,32 +575,6 @@ def test_the_command_tells_where_the_sets_are_and_lets_make_go_on_without_them(h
     assert command.main() == 1
     put(home / "data", "FashionMNIST", FILES["fashion"])
     assert command.main() == 0
-
-
-def test_photographs_are_color_floats_of_ones_own():
-    sizes = {"china": (427, 640, 3), "flower": (427, 640, 3), "hopper": (600, 512, 3)}
-    assert set(sizes) == set(data.PHOTOS)
-    for name, size in sizes.items():
-        picture = data.photo(name)
-        assert picture.shape == size
-        assert picture.dtype == np.float32
-        assert 0 <= picture.min() < 0.1
-        assert 0.9 < picture.max() <= 1
-        assert not np.array_equal(picture[..., 0], picture[..., 2])
-        before = picture[0, 0].copy()
-        picture[0, 0] = before + 1
-        np.testing.assert_array_equal(data.photo(name)[0, 0], before)
-
-
-def test_photo_agrees_with_the_library_that_ships_it():
-    from sklearn.datasets import load_sample_image
-
-    np.testing.assert_array_equal(data.photo("china"), load_sample_image("china.jpg").astype(np.float32) / 255)
-
-
-def test_an_unknown_photograph_names_the_known_ones():
-    with pytest.raises(ValueError, match="china, flower, hopper"):
-        data.photo("cat")
 
 
 # The real thing, where it is at hand
