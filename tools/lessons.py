@@ -2,6 +2,7 @@
 
 import ast
 import re
+import symtable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -131,9 +132,62 @@ def predictions(path: Path) -> list[str]:
     return [key_of(call) for cell in code_cells(path) for call in called(ast.parse(cell.source), "predict")]
 
 
-def context(path: Path, exercise: Exercise) -> list[str]:
-    """Return the sources of the code cells above the stub, other exercises' stubs included."""
-    return [cell.source for cell in cells(path)[: exercise.index] if cell.cell_type == "code"]
+def context(path: Path, exercise: Exercise) -> str:
+    """Return those statements of the code cells above the stub on which an exercise depends.
+
+    A statement is kept if it binds a name that the stub, the solution, the check or a kept statement reads. What is
+    called with a value, or writes into it, may change it: such a statement is kept too, unless the name is that of a
+    module, function or class.
+    """
+    above = [cell.source for cell in cells(path)[: exercise.index] if cell.cell_type == "code"]
+    statements = [ast.unparse(statement) for source in above for statement in ast.parse(source).body]
+    bound = [_names(source) for source in statements]
+    touched = [_touched(source) for source in statements]
+    values = {name for _, assigned, fixed in bound for name in assigned} - {n for *_, fixed in bound for n in fixed}
+    read, assigned, fixed = _names(exercise.stub_source + exercise.solution_source + exercise.check_source)
+    needed = read - assigned - fixed
+    kept: set[int] = set()
+    while True:
+        more = {
+            place
+            for place, (_, assigned, fixed) in enumerate(bound)
+            if needed & (assigned | fixed) or needed & values & touched[place]
+        }
+        if more == kept:
+            return "\n".join(statements[place] for place in sorted(kept))
+        kept = more
+        needed = needed.union(*(bound[place][0] for place in kept))
+
+
+def _names(source: str) -> tuple[set[str], set[str], set[str]]:
+    """The global names that a source reads, those it assigns, and those it imports or defines."""
+    read, assigned, fixed = set(), set(), set()
+    tables = [symtable.symtable(source, "source", "exec")]
+    for table in tables:
+        tables += table.get_children()
+        for symbol in table.get_symbols():
+            name, outermost = symbol.get_name(), table.get_type() == "module"
+            if symbol.is_referenced() and (outermost or symbol.is_global()):
+                read.add(name)
+            if outermost and (symbol.is_imported() or symbol.is_namespace()):
+                fixed.add(name)
+            elif outermost and symbol.is_assigned():
+                assigned.add(name)
+    return read, assigned, fixed
+
+
+def _touched(source: str) -> set[str]:
+    """The names in a call, as its object or among its arguments, or in the target of an assignment.
+
+    To print or draw something does not change it.
+    """
+    parts = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if (isinstance(node, ast.Call) and not ast.unparse(node.func).startswith(("print", "plots.")))
+        or (isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load))
+    ]
+    return {node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name)}
 
 
 def exercises(path: Path) -> list[Exercise]:

@@ -11,6 +11,7 @@ is 1 if any is left.
 import ast
 import contextlib
 import copy
+import functools
 import io
 import os
 import sys
@@ -137,25 +138,17 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
 }
 
 
-def namespaces() -> Callable[[Path, lessons.Exercise], dict[str, Any]]:
-    """A function that gives a lesson's names after the cells above an exercise; each cell is run once per lesson.
+@functools.lru_cache(maxsize=1)  # one exercise's networks and images are enough to hold
+def _above(path: Path, exercise: lessons.Exercise) -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "lesson"}
+    with contextlib.chdir(path.parent):
+        exec(compile(lessons.context(path, exercise), path.name, "exec"), names)
+    return names
 
-    Ask lesson by lesson: the names of the one before are let go.
-    """
-    made: dict[Path, tuple[dict[str, Any], int]] = {}
 
-    def at(path: Path, exercise: lessons.Exercise) -> dict[str, Any]:
-        cells = lessons.context(path, exercise)
-        if path not in made:
-            made.clear()  # networks and data sets of one lesson are enough to hold
-        names, done = made.get(path, ({"__name__": "lesson"}, 0))
-        with contextlib.chdir(path.parent):
-            for cell in cells[done:]:
-                exec(compile(cell, path.name, "exec"), names)
-        made[path] = (names, len(cells))
-        return dict(names)
-
-    return at
+def namespace(path: Path, exercise: lessons.Exercise) -> dict[str, Any]:
+    """What an exercise needs of a lesson's names after the cells above it; the dictionary is the caller's own."""
+    return dict(_above(path, exercise))
 
 
 def mutants(source: str) -> Iterator[tuple[str, str, str]]:
@@ -219,10 +212,9 @@ def main(chosen: list[str]) -> int:
     os.environ["CNN_MEMORY"], judge.LIMIT = "off", 2.0
     left = 0
     for path in lessons.chosen(chosen):
-        at = namespaces()  # anew: a lesson's networks and images need not be kept during the next
         for exercise in lessons.exercises(path):
             with _silence():
-                names = at(path, exercise)
+                names = namespace(path, exercise)
             if accepted(dict(names), exercise.solution_source, exercise) < TRIES:
                 sys.exit(f"{exercise.key}: the solution itself is not accepted.")
             tried, alive = 0, []

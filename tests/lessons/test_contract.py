@@ -245,5 +245,20 @@ def test_exercises_are_taken_apart_for_running(good, tmp_path):
     heard = []
     exec(second.solution_source + second.check_source, {"check": lambda key, answer: heard.append((key, answer))})
     assert heard == [("edge_filters/edge-2", 2)]
-    assert lessons.context(path, first)[-1] == "Playground()"
     assert lessons.predictions(path) == ["edge_filters/one", "edge_filters/two"]
+
+
+def test_an_exercise_is_given_the_statements_it_depends_on_and_no_others(good, tmp_path):
+    above = find(good, "from helpers import plots")
+    above.source = (
+        "import numpy as np\nlarge = np.zeros(10**9)\nnumbers = [factor]\nnumbers.append(3)\nprint(numbers)\n"
+        "def scaled(x):\n    large = 5\n    return factor * x\nfactor = 2\nanswer = large.sum()"
+    )
+    stub = find(good, "answer = ...")
+    stub.source = stub.source.replace("...", "...\nlist(map(scaled, numbers))")
+    path = tmp_path / "02_edge_filters.ipynb"
+    nbformat.write(good, path)
+    kept = lessons.context(path, lessons.exercises(path)[0])
+    assert kept == (
+        "numbers = [factor]\nnumbers.append(3)\ndef scaled(x):\n    large = 5\n    return factor * x\nfactor = 2"
+    )

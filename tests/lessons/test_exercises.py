@@ -71,12 +71,6 @@ class Recorder:
         return self.verdict
 
 
-@pytest.fixture(scope="module")
-def namespaces():
-    """The lesson's names after the cells above an exercise, as the notebook would have them."""
-    return mutants.namespaces()
-
-
 def run(names, source, exercise):
     """Run an answer and the check, as the student's cell does; source lines can be quoted as a cell's can."""
     recorder = names["check"] = Recorder()
@@ -87,11 +81,11 @@ def run(names, source, exercise):
 
 
 @each_exercise
-def test_solution_is_right_and_stub_is_not_attempted(path, exercise, namespaces, seeds):
+def test_solution_is_right_and_stub_is_not_attempted(path, exercise, seeds):
     for seed in seeds():
-        stub = run(namespaces(path, exercise), exercise.stub_source, exercise).verdict
+        stub = run(mutants.namespace(path, exercise), exercise.stub_source, exercise).verdict
         assert stub.status == "not attempted yet", (seed, stub)
-        solution = run(namespaces(path, exercise), exercise.solution_source, exercise).verdict
+        solution = run(mutants.namespace(path, exercise), exercise.solution_source, exercise).verdict
         assert solution.status == "right", (seed, solution)
 
 
@@ -187,9 +181,9 @@ def variant(function, what):
 
 
 @each_exercise
-def test_no_return_nan_an_error_and_wiped_arguments_are_noticed_everywhere(path, exercise, namespaces, seeds):
+def test_no_return_nan_an_error_and_wiped_arguments_are_noticed_everywhere(path, exercise, seeds):
     for seed in seeds():
-        right = run(namespaces(path, exercise), exercise.solution_source, exercise)
+        right = run(mutants.namespace(path, exercise), exercise.solution_source, exercise)
         for place, function in enumerate(right.answers):
             if not inspect.isfunction(function):
                 continue
