@@ -35,19 +35,6 @@ LESSON.ask(
 )  # fmt: skip
 
 LESSON.ask(
-    "shared-gradient",
-    "The weight in the middle of a 3×3 filter is used at 676 places of a 28×28 image. Each place wants to change it a "
-    "little. What is its gradient?",
-    Option("The sum of what all 676 places want", "The weight appears in 676 terms of the loss, and the derivative of "
-           "a sum is the sum of the derivatives.", right=True),
-    Option("Their mean", "Some losses take a mean, and then its 1/n is already in what each place wants. Sharing "
-           "itself adds up and divides by nothing."),
-    Option("What the strongest place wants", "Nobody picks a winner. That happens in max pooling, where only one pixel "
-           "was passed on."),
-    Option("Nothing: shared weights stay fixed", "They are learned like all others. They only have more to listen to."),
-)  # fmt: skip
-
-LESSON.ask(
     "vgg-parameters",
     "VGG-16 has 13 convolutions and then 3 dense layers, 138 million parameters in all. Where do most of them sit?",
     Option("In the first convolutions, which read the large images", "A filter does not care how large the image is. "
@@ -282,88 +269,3 @@ def _maps(image: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarra
 
 def _tall(bias: np.ndarray) -> np.ndarray:
     return bias[:, None, None]
-
-
-@LESSON.check("weight-gradient")
-def weight_gradient(answer: Any) -> str:
-    """Write the gradient of shared weights, with any stride."""
-    cases = []
-    for trial, rng in enumerate(trials(7)):
-        size, stride = (int(n) for n in rng.integers((2, 1), (5, 4)))
-        if trial < 4:
-            size, stride = ((3, 1), (5, 1), (3, 2), (2, 3))[trial]
-        rows, columns = (4, 4) if trial == 0 else (int(n) for n in rng.choice(range(2, 7), 2, replace=False))
-        rest = rng.integers(0, stride, 2)
-        height, width = ((n - 1) * stride + size + int(r) for n, r in zip((rows, columns), rest, strict=True))
-        dtype = ("float64", "float32")[trial % 2]
-        image, gradient = rng.normal(size=(height, width)), rng.normal(size=(rows, columns))
-        cases.append((image.astype(dtype), gradient.astype(dtype), size, stride))
-    mistakes = [
-        (
-            lambda i, g, k, s: _gradient(i, g, k, s) / g.size,
-            "You take the mean. The gradient of a shared weight is the plain sum over its places.",
-        ),
-        (
-            lambda i, g, k, s: _gradient(i, np.ones_like(g), k, s),
-            "You add up the patches alone. Each counts with the gradient of the response it produced.",
-        ),
-        (
-            lambda i, g, k, s: _gradient(i, g, k, s)[::-1, ::-1],
-            "Yours is turned by 180 degrees. The flip belongs to the gradient of the IMAGE, not of weights.",
-        ),
-        (lambda i, g, k, s: _gradient(i, g, k, s).T, "Yours is transposed: rows stay rows."),
-        (lambda i, g, k, s: -_gradient(i, g, k, s), "Every number has the wrong sign. Downhill comes later."),
-        (
-            lambda i, g, k, s: g[-1, -1] * convolve.patches(i, k, s)[-1, -1],
-            "Only the last place counts: collect with `+=` instead of `=`.",
-        ),
-        (
-            lambda i, g, k, s: g[0, 0] * convolve.patches(i, k, s)[0, 0],
-            "Only the first place counts: is the `return` inside of the loop?",
-        ),
-        (
-            lambda i, g, k, s: _gradient(i, np.abs(g), k, s),
-            "A gradient has a sign: leave out `abs`.",
-        ),
-        (
-            lambda i, g, k, s: np.tensordot(np.ascontiguousarray(g.T), convolve.patches(i, k, s), axes=2),
-            "The gradients meet the wrong patches: gradient[row, column] belongs to the patch in that row and column.",
-        ),
-        (
-            lambda i, g, k, s: np.tensordot(g, convolve.patches(i, k)[: len(g), : g.shape[1]], axes=2),
-            "Right only with stride 1: response (r, c) met the patch that starts at pixel (r·s, c·s).",
-        ),
-        (
-            lambda i, g, k, s: np.tensordot(g, convolve.patches(i, k, (s, 1))[:, : g.shape[1]], axes=2),
-            "To the right you move by one pixel: response (r, c) met the patch at (r·s, c·s).",
-        ),
-        (
-            lambda i, g, k, s: np.tensordot(g, convolve.patches(i, k, (1, s))[: len(g)], axes=2),
-            "Downward you move by one pixel: response (r, c) met the patch at (r·s, c·s).",
-        ),
-        (
-            lambda i, g, k, s: _gradient(i, g, k, s).sum(),
-            "This is one number. The filter has size × size weights, and each its own gradient.",
-        ),
-    ]
-
-    def otherwise(case: tuple[Any, ...], answer: np.ndarray, wanted: np.ndarray) -> str:
-        (height, width), size, stride = case[0].shape, *case[2:]
-        about = f"{height}×{width} image, {size}×{size} filter, stride {stride}"
-        if answer.shape != wanted.shape:
-            return f"A gradient has the shape of its weights, {wanted.shape}; yours has {answer.shape} ({about})."
-        return f"Not the sum over all places of gradient[r, c] times the patch that lay there ({about})."
-
-    only = [
-        (
-            lambda i, g, k, s: s > 1,
-            "Right with stride 1, wrong with larger ones: response (r, c) met the patch that starts at (r·s, c·s).",
-        ),
-        (lambda i, g, k, s: g.shape[0] != g.shape[1], "Right for square maps, wrong for others: which axis is which?"),
-    ]
-    compare(answer, cases, _gradient, mistakes, otherwise, only)
-    return "The sum over every patch it touched: backpropagation through a convolution is another convolution."
-
-
-def _gradient(image: np.ndarray, gradient: np.ndarray, size: int, stride: int) -> np.ndarray:
-    return np.tensordot(gradient, convolve.patches(image, size, stride), axes=2)

@@ -25,7 +25,7 @@ PRESETS = tuple(name for name in kernels.NAMES if name != "identity")
 
 def lessons_material() -> dict[str, np.ndarray]:
     """What there is to learn from: digits, a single one, an image of vertical lines, a blank one."""
-    digits = data.load("mnist").train.images[:10, 0]
+    digits = data.load("mnist", first=10).train.images[:, 0]
     lines = np.zeros((1, 28, 28), dtype=np.float32)
     lines[:, :, 4::9] = 1.0
     return {"ten digits": digits, "one digit": digits[:1], "vertical lines": lines, "blank": np.zeros_like(lines)}

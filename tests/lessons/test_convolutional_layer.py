@@ -95,58 +95,6 @@ def normalized(image, weights, bias):
     return conv(image, weights, bias)
 
 
-def gradient_of(image, gradient, size, stride):
-    return np.tensordot(gradient, convolve.patches(image, size, stride), axes=2)
-
-
-def by_weight(image, gradient, size, stride):
-    rows, columns = gradient.shape
-    return [
-        [
-            (gradient * image[y : y + stride * rows : stride, x : x + stride * columns : stride][:rows, :columns]).sum()
-            for x in range(size)
-        ]
-        for y in range(size)
-    ]
-
-
-def by_loops(image, gradient, size, stride, kind=float):
-    total = np.zeros((size, size), dtype=kind)
-    for row in range(gradient.shape[0]):
-        for column in range(gradient.shape[1]):
-            top, left = row * stride, column * stride
-            total += gradient[row, column] * image[top : top + size, left : left + size]
-    return total
-
-
-def by_autograd(image, gradient, size, stride):
-    weights = torch.zeros(1, 1, size, size, dtype=torch.float64, requires_grad=True)
-    maps = functional.conv2d(torch.tensor(image, dtype=torch.float64)[None, None], weights, stride=stride)
-    maps.backward(torch.tensor(gradient, dtype=torch.float64)[None, None])
-    return weights.grad[0, 0]
-
-
-def last_place(image, gradient, size, stride):
-    return gradient[-1, -1] * convolve.patches(image, size, stride)[-1, -1]
-
-
-def early_return(image, gradient, size, stride):
-    for row in range(gradient.shape[0]):
-        for column in range(gradient.shape[1]):
-            return gradient[row, column] * image[row * stride :, column * stride :][:size, :size]
-
-
-def no_stride(image, gradient, size, stride):
-    rows, columns = gradient.shape
-    patches = convolve.patches(image, size)[:rows, :columns]
-    return np.tensordot(gradient, patches, axes=2)
-
-
-def scaled(image, gradient, size, stride):
-    image /= image.max()
-    return gradient_of(image, gradient, size, stride)
-
-
 def counted(inputs, filters, size):
     return sum(weights.numel() for weights in nn.Conv2d(inputs, filters, size).parameters())
 
@@ -186,19 +134,6 @@ RIGHT = {
             lambda i, w, b: (
                 np.einsum("cyxij,ocij->oyx", sliding_window_view(i, w.shape[2:], (1, 2)), w) + b[:, None, None]
             ),
-        ),
-    ],
-    "convolutional_layer/weight-gradient": [
-        lambda: (gradient_of,),
-        lambda: (by_loops,),
-        lambda: (by_weight,),
-        lambda: (by_autograd,),
-        lambda: (lambda i, g, k, s: by_loops(i.astype(np.float32), g.astype(np.float32), k, s, np.float32),),
-        lambda: (lambda i, g, k, s: np.einsum("yx,yxij->ij", g, sliding_window_view(i, (k, k))[::s, ::s]).tolist(),),
-        lambda: (
-            lambda i, g, k, s: torch.nn.grad.conv2d_weight(
-                torch.tensor(i)[None, None], (1, 1, k, k), torch.tensor(g)[None, None], stride=s
-            )[0, 0],
         ),
     ],
 }
@@ -288,29 +223,6 @@ WRONG = {
         (lambda: (normalized,), "changed its argument"),
         (lambda: (printing,), "is there a `return`?"),
     ],
-    "convolutional_layer/weight-gradient": [
-        (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s) / g.size,), "plain sum"),
-        (lambda: (lambda i, g, k, s: gradient_of(i, np.ones_like(g), k, s),), "patches alone"),
-        (lambda: (lambda i, g, k, s: gradient_of(i, np.abs(g), k, s),), "leave out `abs`"),
-        (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s)[::-1, ::-1],), "180 degrees"),
-        (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s).T,), "transposed"),
-        (lambda: (lambda i, g, k, s: -gradient_of(i, g, k, s),), "wrong sign"),
-        (lambda: (last_place,), "`+=`"),
-        (lambda: (early_return,), "inside of the loop"),
-        (lambda: (no_stride,), "Right only with stride 1"),
-        (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s) * s,), "Right with stride 1"),
-        (lambda: (lambda i, g, k, s: g,), "shape of its weights"),
-        (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s).sum(),), "one number"),
-        (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s).ravel(),), "shape of its weights"),
-        (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s) + 1,), "Not the sum"),
-        (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s).astype(int),), "Not the sum"),
-        (lambda: (lambda i, g, k, s: gradient_of(i, np.maximum(g, 0), k, s),), "Not the sum"),
-        (lambda: (lambda i, g, k, s: gradient_of(i, g, 3, s),), "Your code stopped"),
-        (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s) * np.nan,), "NaN"),
-        (lambda: (lambda i, g, k, s: by_loops(i, g, k, s, int),), "Your code stopped"),
-        (lambda: (scaled,), "changed its argument"),
-        (lambda: (printing,), "is there a `return`?"),
-    ],
 }  # fmt: skip
 
 
@@ -351,15 +263,6 @@ def right(key):
 
 def test_the_weights_of_the_second_layer_have_the_shape_of_the_prediction():
     assert right("convolutional_layer/weight-shape") == [str(tuple(nn.Conv2d(32, 64, 3).weight.shape))]
-
-
-def test_a_shared_weight_collects_what_all_its_places_want():
-    image, weights = torch.rand(1, 1, 28, 28), torch.rand(1, 1, 3, 3, requires_grad=True)
-    maps = functional.conv2d(image, weights)
-    assert f"at {maps.numel()} places of a 28×28 image" in said("convolutional_layer/shared-gradient")
-    wants = torch.rand_like(maps)
-    maps.backward(wants)
-    np.testing.assert_allclose(weights.grad[0, 0, 1, 1], (wants * image[..., 1:27, 1:27]).sum(), rtol=1e-4)
 
 
 def test_most_parameters_of_vgg_sit_in_one_dense_layer_and_most_work_in_the_convolutions():
