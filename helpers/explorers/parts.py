@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -42,6 +42,26 @@ def menu(name: str, options: Iterable[Any], value: Any = None, width: str = WIDT
     return widgets.Dropdown(options=list(options), description=name, **chosen, **shape(width), **more)
 
 
+def picker(take: Callable[[str, memoryview], None]) -> widgets.FileUpload:
+    """A button that opens a file from the reader's computer and hands its name and its bytes to ``take``.
+
+    What is chosen travels from the browser to the kernel in one message, and JupyterLab carries up to 10 MB in one.
+    """
+    button = widgets.FileUpload(
+        accept="image/*",
+        description="your photograph",
+        tooltip="Open a picture from your computer, up to 10 MB",
+        layout=widgets.Layout(width="200px"),
+    )
+
+    def chosen(change: Any) -> None:
+        for file in change["new"]:
+            take(file["name"], file["content"])
+
+    button.observe(chosen, names="value")
+    return button
+
+
 def inches(drawn: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
     """Axes at a place given in inches."""
     wide, high = drawn.get_size_inches()
@@ -57,9 +77,9 @@ def panel(axes: Axes, kind: Kind = "image", size: float = 12.0, pad: float = 6.0
     return pixels(axes, kind), axes.set_title("", fontsize=size, pad=pad, zorder=-1)
 
 
-def color_bar(drawn: Figure, artist: Any, place: tuple[float, float, float, float]) -> Colorbar:
+def color_bar(drawn: Figure, artist: Any, place: Axes | tuple[float, float, float, float]) -> Colorbar:
     """The color bar of a signed map whose scale its title tells."""
-    bar = drawn.colorbar(artist, cax=drawn.add_axes(place))
+    bar = drawn.colorbar(artist, cax=place if isinstance(place, Axes) else drawn.add_axes(place))
     bar.set_ticks([-1, 0, 1], labels=["−", "0", "+"])
     bar.outline.set_visible(False)
     return bar

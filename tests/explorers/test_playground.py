@@ -1,11 +1,16 @@
 """The kernel playground: its response is the correlation of SciPy and PyTorch, and its controls say what they do."""
 
+import datetime
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy.signal import correlate2d
 from torch.nn import functional as F
 
+from helpers import data
 from helpers.explorers.playground import OWN, KernelPlayground
 from helpers.filters import kernels
 
@@ -116,10 +121,91 @@ def test_the_photographs_of_the_series_are_gray_squares():
     assert all(0 <= image.min() < image.max() <= 1 for image in photos)
 
 
-def test_a_color_image_is_refused_in_a_sentence():
-    tool = KernelPlayground({"gray": IMAGE, "color": np.zeros((9, 9, 3))})
-    tool.set(image="color")
-    assert "(9, 9, 3)" in tool.error.value
+@pytest.mark.parametrize("name", kernels.NAMES)
+def test_the_picture_shows_the_nine_weights_their_sum_and_their_name(tool, name):
+    tool.set(preset=name)
+    said = [text.get_text().replace("−", "-") for text in tool._written]
+    np.testing.assert_allclose([float(words) for words in said], kernels.get(name).ravel(), rtol=5e-3)
+    assert tool._sum.get_text() == f"weights, sum {kernels.get(name).sum():.0f}"
+    assert tool._name.get_text() == name
+    np.testing.assert_allclose(np.asarray(tool._grid.get_array()), kernels.get(name), atol=1e-4)
+    top = np.abs(kernels.get(name)).max()
+    assert tool._grid.get_clim() == pytest.approx((-top, top), abs=1e-4)
+
+
+def test_the_nine_weights_are_legible_in_the_stored_picture(tool):
+    """At least 11 points, within their cells, and on grounds from which they stand out."""
+    tool.set(preset="gaussian blur")
+    tool.figure.canvas.draw()
+    cell = tool._written[0].axes.get_window_extent().width / 3
+    for text in tool._written:
+        assert text.get_fontsize() >= 11
+        assert text.get_window_extent().width < cell
+    tool.set(**weights(np.arange(-4.0, 5).reshape(3, 3)))
+    assert [text.get_text() for text in tool._written] == ["−4", "−3", "−2", "−1", "0", "1", "2", "3", "4"]
+    assert (tool._sum.get_text(), tool._name.get_text()) == ("weights, sum 0", OWN)
+    assert len({text.get_color() for text in tool._written}) == 2  # light on dark, dark on light
+
+
+def test_images_of_any_kind_and_size_become_gray_from_0_to_1():
+    color = np.random.default_rng(1).random((90, 60, 3), dtype=np.float32)
+    tool = KernelPlayground(
+        {
+            "color": color,
+            "to 255": (255 * color).astype(np.uint8),
+            "channels first": color.transpose(2, 0, 1),
+            "large": np.random.default_rng(2).random((900, 1_200)),
+            "digit": IMAGE[None],
+            "photograph": data.photo("hopper"),
+        }
+    )
+    for name, image in tool.images.items():
+        tool.set(image=name)
+        assert tool.error.value == ""
+        assert image.ndim == 2
+        assert 0 <= image.min() < image.max() <= 1
+    sizes = {name: image.shape for name, image in tool.images.items()}
+    assert sizes == {
+        "color": (90, 60),
+        "to 255": (90, 60),
+        "channels first": (90, 60),
+        "large": (160, 160),
+        "digit": IMAGE.shape,
+        "photograph": (160, 160),
+    }
+    np.testing.assert_allclose(tool.images["to 255"], tool.images["color"], atol=1 / 255)
+
+
+def png(array):
+    with io.BytesIO() as buffer:
+        Image.fromarray(array).save(buffer, "PNG")
+        return buffer.getvalue()
+
+
+def test_a_photograph_from_the_readers_computer_is_shown_and_stays_in_the_menu(tool):
+    noise = np.random.default_rng(3).integers(0, 256, (300, 200, 3), dtype=np.uint8)
+    before = tool.image.value
+    content = memoryview(png(noise))
+    tool._picker.value = ({"name": "me.png", "type": "image/png", "size": len(content), "content": content,
+                           "last_modified": datetime.datetime(2026, 1, 1)},)  # fmt: skip
+    assert (tool.values["image"], tool.error.value) == ("me.png", "")
+    assert list(tool.images) == ["noise", "other", "me.png"]
+    assert tool.image.value != before
+    np.testing.assert_array_equal(shown(tool)[0], data.own(content, side=160, gray=True))
+    tool.set(image="other")
+    tool.set(image="me.png")
+    tool.take("me.png", png(255 - noise))  # another one of that name takes its place
+    np.testing.assert_array_equal(shown(tool)[0], data.own(png(255 - noise), side=160, gray=True))
+    assert len(tool.images) == 3
+
+
+def test_a_file_that_is_no_picture_is_explained_and_what_was_shown_stays(tool):
+    before = tool.values, tool.image.value
+    tool.take("notes.txt", b"Dear diary")
+    assert "not a picture" in tool.error.value
+    assert (tool.values, tool.image.value) == before
+    tool.set(stride=2)
+    assert tool.error.value == ""
 
 
 def test_it_is_a_bundle_with_a_picture_of_its_state_and_words(tool):
