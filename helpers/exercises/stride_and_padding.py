@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from helpers.exercises.cases import compare
 from helpers.exercises.core import Lesson, Option
@@ -27,11 +30,25 @@ LESSON.ask(
     "Eight pixels, a window of 3, steps of 2: the last pixel is left over. You add one zero on each side. What is left "
     "over now?",
     Option("Nothing, now it fits", "The room for steps was 5 and is 7: two zeros more, and it is still odd. Padding on "
-           "both sides adds an even number, and steps of 2 do not notice."),
-    Option("The same pixel", "The window now starts one place earlier and makes one step more: its last place covers "
-           "the last pixel."),
-    Option("One number again, but it is a zero of the padding", "10 − 3 = 7 is odd, so one is left over. The windows "
-           "start at the first zero, and what they miss is the last one.", right=True),
+           "both sides adds an even number, and to steps of 2 that makes no difference."),
+    Option("The same pixel", "The windows now start one place earlier, and there is one more of them: the last one "
+           "covers the last pixel."),
+    Option("A zero of the padding", "10 − 3 = 7 is odd, so one place is left over again. But the windows start at the "
+           "first zero now, and what they miss is the last one.", right=True),
+)  # fmt: skip
+
+LESSON.ask(
+    "frame",
+    "A photograph of a roof under a bright, empty sky. You pad it with zeros, and the filter for vertical edges "
+    "(1, 0, −1 in each row) draws its map. Where are its strongest responses?",
+    Option("At the edges of the roof", "They are strong, but there is a sharper step from bright to dark in this "
+           "picture: the one that the padding makes."),
+    Option("Along the left and right border of the map", "The sky is about 0.9 and the padding is 0. To the filter "
+           "that is the sharpest vertical edge there is: 3 · 0.9 = 2.7, more than any edge of the roof.", right=True),
+    Option("Along all four borders of the map", "Above and below the photograph there are zeros too, but that edge is "
+           "horizontal: the weights of each row add up to zero."),
+    Option("Nowhere in particular: zeros add nothing", "Zero is a brightness like any other. It is the brightness of "
+           "black paper, and black beside a bright sky is an edge."),
 )  # fmt: skip
 
 
@@ -119,3 +136,60 @@ def same_padding(answer: Any) -> str:
     only = [(lambda k, d: d > 1, f"Right without dilation, wrong with it. {span}")]
     compare(answer, cases, lambda k, d: d * (k - 1) // 2, mistakes, otherwise, only, _whole, None, defaults=(1,))
     return "For a 3×3 window it is 1: the padding you meet in nearly every modern network."
+
+
+@LESSON.check("mirror")
+def mirror(answer: Any) -> str:
+    """Pad an image with its own mirror image."""
+    cases = []
+    for trial, rng in enumerate(trials(6)):
+        p = (1, 2, 3, 1, 2, 0)[trial]
+        height, width = (int(n) for n in rng.permutation([p + 3, p + 5]))
+        cases.append((rng.random((height, width)).astype(("float64", "float32")[trial % 2]), p))
+    turned = "The mirror reverses: the first pixel outside is the second one inside, the next is the third one inside."
+    mistakes = [
+        (_padded("symmetric"), "You repeat the border pixel. A mirror that stands on it shows its neighbor first."),
+        (_padded("edge"), "That repeats the border pixel all the way out. Beyond it, go back into the image."),
+        (_padded("constant"), "That is padding with zeros. Beyond the border, show the image again, mirrored."),
+        (_padded("wrap"), "That goes on at the opposite side of the image. Turn around at the border instead."),
+        (_shifted, turned),
+        (lambda v, p: np.pad(v, ((p, p), (0, 0)), mode="reflect"), "Rows are added above and below; columns are not."),
+        (lambda v, p: np.pad(v, ((0, 0), (p, p)), mode="reflect"), "Columns are added left and right; rows are not."),
+        (lambda v, p: np.pad(v, ((p, 0), (p, 0)), mode="reflect"), "Only one side is padded: p on each of the four."),
+        (lambda v, p: np.pad(v, ((0, p), (0, p)), mode="reflect"), "Only one side is padded: p on each of the four."),
+        (lambda v, p: np.pad(v, 2 * p, mode="reflect"), "That is too much: p on each side, 2p in all."),
+        (lambda v, p: np.pad(v, 1, mode="reflect"), "Your border is one pixel wide whatever `p` says."),
+        (_cornerless, "The corners are still zero. Mirror the rows first, then the columns of the result."),
+        (lambda v, p: v, "Nothing was added: the result is 2p rows and 2p columns larger."),
+        (lambda v, p: np.pad(v, p, mode="reflect").T, "Rows and columns of the result are exchanged."),
+    ]
+
+    def otherwise(case: tuple[np.ndarray, int], answer: np.ndarray, wanted: np.ndarray) -> str:
+        about = f"image {case[0].shape[0]}×{case[0].shape[1]}, p = {case[1]}"
+        if answer.shape != wanted.shape:
+            return f"{about}: the result has the shape {wanted.shape}; yours is {answer.shape}."
+        row, column = np.argwhere(~np.isclose(answer, wanted, atol=1e-4))[0]
+        return f"The shape is right, but not the pixel in row {row}, column {column} of the result ({about})."
+
+    only = [(lambda v, p: p == 0, "Right, but not without padding: p = 0 gives the image back. `-0` is 0 in a slice.")]
+    compare(answer, cases, lambda v, p: np.pad(v, p, mode="reflect"), mistakes, otherwise, only, atol=1e-5)
+    return 'The same as `np.pad(image, p, mode="reflect")`, and what `padding_mode="reflect"` means in PyTorch.'
+
+
+def _padded(mode: Any) -> Callable[[np.ndarray, int], np.ndarray]:
+    return lambda values, p: np.pad(values, p, mode=mode)
+
+
+def _shifted(values: np.ndarray, p: int) -> np.ndarray:
+    """The border rows and columns copied outward in their own order, not reversed."""
+    tall = np.concatenate([values[1 : p + 1], values, values[len(values) - p - 1 : -1]])
+    return np.concatenate([tall[:, 1 : p + 1], tall, tall[:, tall.shape[1] - p - 1 : -1]], axis=1)
+
+
+def _cornerless(values: np.ndarray, p: int) -> np.ndarray:
+    padded = np.pad(values, p, mode="reflect")
+    ends = [(slice(None, p), slice(len(padded) - p, None)), (slice(None, p), slice(padded.shape[1] - p, None))]
+    for rows in ends[0]:
+        for columns in ends[1]:
+            padded[rows, columns] = 0
+    return padded

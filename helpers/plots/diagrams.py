@@ -36,12 +36,13 @@ def rulers(
     """
     rows = -(-len(cases) // columns)
     counts = [output_size(*case) for case in cases]
+    bars = [count + (leftover(*case) > 0) for count, case in zip(counts, cases, strict=True)]  # one that runs off, too
     said = [
         f"{n} pixels, window {k}, stride {s}" + f", padding {p}" * (p > 0) + f", dilation {d}" * (d > 1)
         for n, k, s, p, d in cases
     ]
     titles = list(titles) if titles is not None else said
-    tallest = [max(counts[i : i + columns]) for i in range(0, len(counts), columns)]
+    tallest = [max(bars[i : i + columns]) for i in range(0, len(bars), columns)]
     with matplotlib.rc_context(RC):
         drawn = figure(width, sum(0.225 * (n + 2.2) + 0.38 for n in tallest))
         panels = drawn.subplots(rows, columns, squeeze=False, height_ratios=[n + 2.2 for n in tallest]).ravel()
@@ -51,7 +52,7 @@ def rulers(
         for i, case in enumerate(cases):
             _ruler(panels[i], *case)
             panels[i].set(xlim=(-0.6, longest + 1.1), ylim=(tallest[i // columns] + 1.2, -0.3))
-            panels[i].set_title(f"{titles[i]}: {counts[i]} windows", fontsize=12)
+            panels[i].set_title(f"{titles[i]}: {counts[i]} windows", fontsize=13)
     return Picture(drawn, alt or "; ".join(f"{t}: {c} windows" for t, c in zip(titles, counts, strict=True)))
 
 
@@ -66,8 +67,8 @@ def _ruler(axes: Axes, n: int, kernel: int, stride: int, padding: int, dilation:
         inside = padding <= x < n + padding
         ground = COLORS[4] if x >= whole - lost else "#dfe4e9" if inside else "#bcd9ee"
         axes.add_patch(Rectangle((x, 0), 1, 0.85, facecolor=ground, edgecolor="white", linewidth=1.2))
-        name = str(x - padding) if inside else "0"
-        axes.text(x + 0.5, 0.45, name, ha="center", va="center", fontsize=8, color=INK if inside else FAINT)
+        if inside:  # the number of the pixel; padding has none
+            axes.text(x + 0.5, 0.44, str(x - padding), ha="center", va="center", fontsize=11, color=INK)
     for window in range(count + (lost > 0)):
         off, left, y = window == count, window * stride, window + 1.1
         for sample in range(kernel):

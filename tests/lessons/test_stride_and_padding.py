@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from helpers import data
 from helpers.exercises.core import lesson
-from helpers.filters import convolve
+from helpers.filters import convolve, kernels
 
 
 def counted(n, k, s=1, p=0, d=1):
@@ -28,6 +29,40 @@ def convolved(n, k, s, p, d):
 
 def searched(k, d=1):
     return next(p for p in range(1000) if counted(100, k, 1, p, d) == 100)
+
+
+def flipped(image, p):
+    if p == 0:
+        return image
+    tall = np.concatenate([image[1 : p + 1][::-1], image, image[-p - 1 : -1][::-1]])
+    return np.concatenate([tall[:, 1 : p + 1][:, ::-1], tall, tall[:, -p - 1 : -1][:, ::-1]], axis=1)
+
+
+def indexed(image, p):
+    rows, columns = (
+        [n - 1 - abs(n - 1 - abs(i)) for i in range(-p, n + p)] for n in image.shape
+    )  # fmt: skip
+    return [[image[row, column] for column in columns] for row in rows]
+
+
+def grown(image, p):
+    for step in range(1, 2 * p, 2):
+        image = np.vstack([image[step], image, image[-1 - step]])
+        image = np.hstack([image[:, [step]], image, image[:, [-1 - step]]])
+    return image
+
+
+def unflipped(image, p):
+    tall = np.concatenate([image[1 : p + 1], image, image[len(image) - p - 1 : -1]])
+    return np.concatenate([tall[:, 1 : p + 1], tall, tall[:, tall.shape[1] - p - 1 : -1]], axis=1)
+
+
+def crossed(image, p):
+    result = np.zeros((image.shape[0] + 2 * p, image.shape[1] + 2 * p))
+    whole = np.pad(image, p, mode="reflect")
+    result[p : p + len(image)] = whole[p : p + len(image)]
+    result[:, p : p + image.shape[1]] = whole[:, p : p + image.shape[1]]
+    return result
 
 
 def printing(*arguments):
@@ -54,6 +89,13 @@ RIGHT = {
         lambda: (lambda k, d: (d * (k - 1) + 1) // 2,),
         lambda: (lambda k, d: np.int64(d) * ((k - 1) >> 1),),
         lambda: (searched,),
+    ],
+    "stride_and_padding/mirror": [
+        lambda: (lambda image, p: np.pad(image, p, mode="reflect"),),
+        lambda: (flipped,),
+        lambda: (indexed,),
+        lambda: (grown,),
+        lambda: (lambda image, p: functional.pad(torch.tensor(image)[None], (p,) * 4, mode="reflect")[0],),
     ],
 }
 
@@ -107,6 +149,26 @@ WRONG = {
         (lambda: (lambda k, d: True,), "True"),
         (lambda: (printing,), "is there a `return`?"),
     ],
+    "stride_and_padding/mirror": [
+        (lambda: (lambda image, p: np.pad(image, p, mode="symmetric"),), "repeat the border pixel"),
+        (lambda: (lambda image, p: np.pad(image, p, mode="edge"),), "all the way out"),
+        (lambda: (lambda image, p: np.pad(image, p, mode="constant"),), "padding with zeros"),
+        (lambda: (lambda image, p: np.pad(image, p, mode="wrap"),), "opposite side"),
+        (lambda: (lambda image, p: np.pad(image, p, mode="mean"),), "The shape is right, but not the pixel"),
+        (lambda: (unflipped,), "The mirror reverses"),
+        (lambda: (crossed,), "The corners are still zero"),
+        (lambda: (lambda image, p: np.pad(image, ((p, p), (0, 0)), mode="reflect"),), "columns are not"),
+        (lambda: (lambda image, p: np.pad(image, ((0, 0), (p, p)), mode="reflect"),), "rows are not"),
+        (lambda: (lambda image, p: np.pad(image, ((p, 0), (p, 0)), mode="reflect"),), "Only one side"),
+        (lambda: (lambda image, p: np.pad(image, 2 * p, mode="reflect"),), "too much"),
+        (lambda: (lambda image, p: np.pad(image, 1, mode="reflect"),), "whatever `p` says"),
+        (lambda: (lambda image, p: image,), "Nothing was added"),
+        (lambda: (lambda image, p: np.pad(image, p, mode="reflect").T,), "exchanged"),
+        (lambda: (lambda image, p: np.pad(image, p, mode="reflect") if p else np.zeros((1, 1)),), "without padding"),
+        (lambda: (lambda image, p: np.pad(image, p, mode="reflect").ravel(),), "has the shape"),
+        (lambda: (lambda image, p: "mirror",), "a string"),
+        (lambda: (printing,), "is there a `return`?"),
+    ],
 }  # fmt: skip
 
 
@@ -134,5 +196,41 @@ def test_four_windows_of_three_fit_on_ten_pixels_in_steps_of_two():
 
 def test_padding_moves_what_is_left_over_into_the_padding():
     assert convolve.leftover(8, 3, 2) == convolve.leftover(8, 3, 2, padding=1) == 1
-    assert right("stride_and_padding/leftover") == ["One number again, but it is a zero of the padding"]
+    assert right("stride_and_padding/leftover") == ["A zero of the padding"]
     assert all(convolve.leftover(n, 3, 2, p) == (n - 3) % 2 for n in range(4, 40) for p in range(5))
+
+
+def test_zeros_beside_a_bright_sky_are_the_sharpest_edge_of_the_map():
+    gray = data.photo("china")[20:182, 160:322].mean(axis=2)
+    roof = convolve.pool2d(gray, 3, kind="average")
+    found = np.abs(convolve.correlate2d(roof, kernels.get("vertical edges"), padding=1))
+    assert set(np.nonzero(found > found[:, 1:-1].max())[1]) == {0, 53}  # nothing inside is as strong
+    assert right("stride_and_padding/frame") == ["Along the left and right border of the map"]
+    assert round(float(roof[0].mean()), 1) == 0.9
+    assert round(float(found.max()), 1) == 2.7
+    assert "The sky is about 0.9" in said("stride_and_padding/frame")
+    assert "3 · 0.9 = 2.7" in said("stride_and_padding/frame")
+    rows = kernels.get("vertical edges").sum(axis=1)
+    assert not rows.any()  # "the weights of each row add up to zero"
+
+
+def test_same_valid_and_reflect_mean_in_pytorch_what_the_lesson_says():
+    image = np.random.default_rng(0).random((9, 12))
+    weights = kernels.get("sobel x").astype(float)
+    for dilation in (1, 2):
+        p = dilation  # d (k − 1) / 2 for a window of 3
+        for mode, words in (("constant", "zeros"), ("reflect", "reflect")):
+            layer = torch.nn.Conv2d(1, 1, 3, padding="same", padding_mode=words, dilation=dilation, bias=False).double()
+            layer.weight.data[0, 0] = torch.from_numpy(weights)
+            ours = convolve.correlate2d(np.pad(image, p, mode=mode), weights, dilation=dilation)
+            assert ours.shape == image.shape
+            np.testing.assert_allclose(layer(torch.from_numpy(image)[None])[0].detach(), ours, atol=1e-12)
+    valid = functional.conv2d(
+        torch.from_numpy(image)[None, None], torch.from_numpy(weights)[None, None], padding="valid"
+    )
+    np.testing.assert_allclose(valid[0, 0], convolve.correlate2d(image, weights))
+
+
+def test_alexnet_fits_with_a_padding_of_two_and_one_place_is_left_over():
+    assert convolve.output_size(224, 11, 4) == 54
+    assert (convolve.output_size(224, 11, 4, padding=2), convolve.leftover(224, 11, 4, padding=2)) == (55, 1)
