@@ -44,14 +44,15 @@ LESSON.ask(
 )  # fmt: skip
 
 LESSON.ask(
-    "quarters",
-    "Swap the four quarters of a feature map crosswise. Which of these cannot tell the difference?",
-    Option("The map pooled 4×4", "Its cells have places too, only larger ones: the quarters of the pooled map are "
-           "swapped as well."),
-    Option("The global average", "The same numbers in another order have the same mean. Place is all that changed, and "
-           "place is what it forgets.", right=True),
-    Option("Both", "The pooled map still has 6×6 places, and what was above left is now below right."),
-    Option("Neither", "Adding up does not depend on the order, so one of the two is blind to this."),
+    "pairs",
+    "The means of bright left and bright right agree, and so do those of bright above and bright below. Why?",
+    Option("Luck: this 3 happens to be like that", "Try it with other digits in the tool above: it holds wherever the "
+           "ink keeps away from the border. It is a sum that has to come out like that."),
+    Option("The strokes of a 3 are nearly symmetric", "A 7 is not symmetric at all, and its means come in pairs too."),
+    Option("A stroke has as much left side as right side: together, all responses add up to zero",
+           "Every pixel of ink meets every weight once, and the weights add up to zero. So what is positive in the "
+           "map, one filter's share, equals what is negative, the opposite filter's share.", right=True),
+    Option("A mean is always the same, whatever the filter", "The diagonals say otherwise: 0.21 and 0.27."),
 )  # fmt: skip
 
 LESSON.ask(
@@ -77,6 +78,20 @@ LESSON.ask(
            "apart: 4 + 2·2 = 8.", right=True),
     Option("12", "That multiplies 4 by 3 as if neighbors shared no pixels. The fields of neighbors overlap: 4 wide, 2 "
            "apart."),
+)  # fmt: skip
+
+LESSON.ask(
+    "blind",
+    "You make each of the 784 pixels brighter in turn, and 108 of them change none of the ten outputs. Which?",
+    Option("Scattered ones, where MNIST never has any ink", "The weights of a convolution are used at every position, "
+           "so no pixel has weights of its own that could have stayed untrained. And a network without any training "
+           "has the same 108."),
+    Option("A frame, one pixel wide, on all four sides", "It has 108 pixels as well, but the first window starts at "
+           "the first row and column: there the network looks, if only once."),
+    Option("The last two rows and the last two columns", "28 → 26 → 13 → 11 → 5: the last row and column of the 11×11 "
+           "map are left over, and nothing else looked at these pixels: 784 − 26·26 = 108.", right=True),
+    Option("Pixels in the middle of thick strokes", "An edge filter is silent there, but make such a pixel brighter, "
+           "and there is an edge around it."),
 )  # fmt: skip
 
 

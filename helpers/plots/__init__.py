@@ -2,7 +2,7 @@
 
 from helpers.plots.charts import bars, confusion, curves, probabilities
 from helpers.plots.clouds import cloud
-from helpers.plots.diagrams import pancakes, rulers
+from helpers.plots.diagrams import rulers
 from helpers.plots.live import LiveCurves, history
 from helpers.plots.pictures import images, mosaic, numbers, overlay
 from helpers.plots.style import Picture, use_style
@@ -20,7 +20,6 @@ __all__ = [
     "mosaic",
     "numbers",
     "overlay",
-    "pancakes",
     "places",
     "probabilities",
     "rulers",

@@ -22,11 +22,12 @@ def curves(
     log: str = "",
     marker: str = "",
     mark: Mapping[str, float] | None = None,
+    ends: bool = False,
     width: float = 8.0,
     height: float = 3.6,
     alt: str = "",
 ) -> Picture:
-    """Lines in one chart, each named in the legend.
+    """Lines in one chart, each named in the legend or at its end.
 
     Args:
         series: name → values, or name → (x values, values).
@@ -38,6 +39,7 @@ def curves(
         log: axes with a logarithmic scale: ``""``, ``"x"``, ``"y"`` or ``"xy"``.
         marker: matplotlib marker of the points.
         mark: name → x position of vertical dashed lines.
+        ends: write each name at the right end of its line instead of a legend.
         width: inches.
         height: inches.
         alt: alternative text; composed from the labels if not given.
@@ -61,10 +63,28 @@ def curves(
         if "y" in log:
             axes.set_yscale("log")
         axes.grid(axis="y", alpha=0.25)
-        if len(series) > 1:
+        if ends:
+            _name_ends(axes, 0.23 / height)
+        elif len(series) > 1:
             axes.legend()
     names = ", ".join(series)
     return Picture(drawn, alt or f"{title or 'Chart'}: {ylabel or 'value'} against {xlabel or 'position'} for {names}")
+
+
+def _name_ends(axes: Any, gap: float) -> None:
+    """Write the names of the lines at their right ends, at least ``gap`` (of the height of the axes) apart."""
+    axes.autoscale_view()  # the limits, now and not at the first drawing
+    to_axes = axes.transScale + axes.transLimits
+    ends = [
+        (*to_axes.transform(line.get_xydata()[-1]), line)
+        for line in axes.get_lines()
+        if not line.get_label().startswith("_")
+    ]
+    below = -1.0
+    for x, y, line in sorted(ends, key=lambda end: end[1]):
+        below = max(y, below + gap)
+        text = f"  {line.get_label()}"
+        axes.text(x, below, text, color=line.get_color(), va="center", transform=axes.transAxes, fontsize=12)
 
 
 def bars(

@@ -1,17 +1,15 @@
-"""Diagrams of windows: where they land on a row of pixels, and a stack of maps squeezed into a vector."""
+"""Diagrams of windows: where they land on a row of pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from helpers.filters.geometry import leftover, output_size, span
-from helpers.plots.style import BAD, COLORS, FAINT, INK, RC, Picture, as_array, colormap, figure, legible, limit
+from helpers.plots.style import BAD, COLORS, INK, RC, Picture, figure
 
 
 def rulers(
@@ -78,51 +76,3 @@ def _ruler(axes: Axes, n: int, kernel: int, stride: int, padding: int, dilation:
             axes.add_patch(cell)
         if dilation > 1 and not off:
             axes.plot([left + 1, left + span(kernel, dilation) - 1], [y + 0.36] * 2, color=COLORS[0], linewidth=1)
-
-
-def pancakes(
-    maps: Any,
-    values: Any,
-    names: Sequence[str] | None = None,
-    *,
-    unit: str = "",
-) -> Picture:
-    """A stack of maps (K, H, W), drawn like pancakes, and the vector (K,) that one number for each map makes.
-
-    Args:
-        maps: the stack, first map on top.
-        values: one number for each map.
-        names: one per map, written at its left.
-        unit: what the numbers of the vector are.
-    """
-    stack, vector = as_array(maps), as_array(values)
-    if stack.ndim != 3 or len(stack) != len(vector):
-        raise ValueError(f"Give a stack (K, H, W) and K values; got {stack.shape} and {vector.shape}.")
-    count, tall, wide = stack.shape
-    palette = colormap("activation")
-    with matplotlib.rc_context(RC):
-        drawn = figure(8.6, 4.4)
-        axes = drawn.add_subplot()
-        axes.set_axis_off()
-        y, x = np.mgrid[0 : tall + 1, 0 : wide + 1].astype(float)
-        y, x = y / tall, x / wide
-        top, peak = limit([stack]), limit([vector])
-        for i in reversed(range(count)):
-            base = 0.62 * (count - 1 - i)
-            axes.pcolormesh(x + 0.55 * (1 - y), base + 0.5 * (1 - y), stack[i], cmap=palette, vmin=0, vmax=top)
-            edge = np.array([(0, 0), (1, 0), (1.55, 0.5), (0.55, 0.5), (0, 0)])
-            axes.plot(edge[:, 0], edge[:, 1] + base, color=FAINT, linewidth=0.8)
-            middle = base + 0.25
-            axes.annotate("", (2.05, middle), (1.5, middle), arrowprops={"arrowstyle": "->", "color": INK})
-            shade = palette(vector[i] / peak)
-            axes.add_patch(Rectangle((2.1, middle - 0.31), 0.42, 0.62, facecolor=shade, edgecolor="white"))
-            said = f"{vector[i] + 0.0:.2f}".replace("-", "−")
-            axes.text(2.31, middle, said, ha="center", va="center", color=legible(shade), fontsize=12)
-            if names is not None:
-                axes.text(-0.05, base + 0.12, names[i], ha="right", va="center", fontsize=12)
-        end = 0.62 * count
-        axes.text(0.78, end + 0.05, f"{count} maps of {tall}×{wide}", ha="center", fontsize=13)
-        axes.text(2.31, end + 0.05, unit or f"{count} numbers", ha="center", fontsize=13)
-        axes.set(xlim=(-0.95 if names else -0.1, 2.9), ylim=(-0.1, end + 0.3))
-    listed = ", ".join(f"{v:.2f}" for v in vector)
-    return Picture(drawn, f"A stack of {count} maps and the vector of their {count} numbers: {listed}")

@@ -220,6 +220,7 @@ def numbers(
     *,
     kind: Kind | Sequence[Kind] = "weights",
     signs: Sequence[str] | None = None,
+    blocks: int = 0,
     form: str = "g",
     title: str = "",
     side: float = 2.6,
@@ -232,6 +233,7 @@ def numbers(
         titles: one per grid.
         kind: palette of all the grids, or one each.
         signs: what stands between the grids, such as ``("×", "=")``; nothing if not given.
+        blocks: thick lines between blocks of so many rows and columns of the first grid; none if 0.
         form: format of the numbers, ``"g"`` or ``".2f"``.
         title: above everything.
         side: width of one grid in inches.
@@ -251,6 +253,9 @@ def numbers(
         for i, (array, k) in enumerate(zip(arrays, kinds, strict=True)):
             written(cells[2 * i], array, k, form, side * widths[i])
             cells[2 * i].set_title(titles[i])
+        for draw, length in zip((cells[0].axhline, cells[0].axvline), arrays[0].shape if blocks else (), strict=False):
+            for line in range(blocks, length, blocks):
+                draw(line - 0.5, color="white", linewidth=5)
         for axes, sign in zip(cells[1::2], signs, strict=True):
             axes.set_axis_off()
             axes.text(0.5, 0.5, sign, ha="center", va="center", fontsize=22, transform=axes.transAxes)

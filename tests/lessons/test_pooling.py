@@ -10,6 +10,7 @@ from torch.nn import functional
 from helpers import data
 from helpers.exercises.core import lesson
 from helpers.filters import convolve, kernels
+from helpers.network import checkpoints
 from helpers.network.models import ConvNet
 
 FIRST = np.array([[9, 1, 2, 6], [5, 4, 0, 3], [7, 2, 8, 1], [0, 6, 4, 5]], dtype=float)
@@ -244,13 +245,22 @@ def test_a_pooled_map_changes_less_than_the_map_and_not_at_all_is_wrong():
     assert right("pooling/shift") == ["Less than the map, but it changes"]
 
 
-def test_swapped_quarters_have_another_pooled_map_and_the_same_average():
-    values = np.random.default_rng(0).random((24, 24))
-    swapped = np.roll(values, (12, 12), axis=(0, 1))
-    pooled_map = convolve.pool2d(values, 4)
-    assert f"{len(pooled_map)}×{len(pooled_map)} places" in said("pooling/quarters")
-    assert not np.allclose(pooled_map, convolve.pool2d(swapped, 4))
-    np.testing.assert_allclose(convolve.global_average(values), convolve.global_average(swapped))
+def test_means_of_opposite_filters_agree_on_every_digit_that_keeps_away_from_the_border():
+    digits = data.load("mnist").train.images[:300, 0]
+    inside = [digit for digit in digits if digit[2:26, 2:26].sum() == digit.sum()]
+    assert len(inside) > 100
+    for name in ("vertical edges", "horizontal edges"):
+        maps = [convolve.correlate2d(digit, kernels.get(name)) for digit in inside]
+        means = [[np.maximum(sign * one, 0).mean() for one in maps] for sign in (1, -1)]
+        np.testing.assert_allclose(*means, atol=1e-6)
+    corner = np.zeros((28, 28))
+    corner[0, 0] = 1  # with ink at the border some windows are missing
+    assert convolve.correlate2d(corner, kernels.get("vertical edges")).sum() == 1
+    if data.load("mnist").real:
+        three = data.load("mnist").train.images[7, 0]
+        for name, mean in (("falling diagonal", "0.21"), ("rising diagonal", "0.27")):
+            assert f"{np.maximum(convolve.correlate2d(three, kernels.get(name)), 0).mean():.2f}" == mean
+            assert mean in said("pooling/pairs")
 
 
 def test_a_unit_behind_a_pooling_sees_eight_pixels():
@@ -288,9 +298,25 @@ def test_half_of_the_long_railing_is_gone_when_every_second_response_is_kept():
 
 def test_the_last_two_rows_and_columns_never_reach_the_output():
     torch.manual_seed(1)
-    network, x = ConvNet(), torch.rand(8, 1, 28, 28, requires_grad=True)
-    network(x).sum().backward()
-    blind = (x.grad.abs().sum(dim=(0, 1)) == 0).numpy()
-    assert blind[26:].all()
-    assert blind[:, 26:].all()
-    assert blind.sum() == 108
+    border = np.ones((28, 28), dtype=bool)
+    border[:26, :26] = False
+    for network in (ConvNet(), checkpoints.load("mnist")):
+        x = torch.rand(8, 1, 28, 28, requires_grad=True)
+        network(x).sum().backward()
+        assert np.array_equal((x.grad.abs().sum(dim=(0, 1)) == 0).numpy(), border)
+    assert border.sum() == 784 - 26 * 26 == 108  # a frame one pixel wide has as many
+    assert "784 − 26·26 = 108" in said("pooling/blind")
+    assert right("pooling/blind") == ["The last two rows and the last two columns"]
+
+
+def test_with_padding_no_pixel_is_blind():
+    torch.manual_seed(0)
+    features = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 8, 3, padding=1), torch.nn.ReLU(), torch.nn.MaxPool2d(2),
+        torch.nn.Conv2d(8, 8, 3, padding=1), torch.nn.ReLU(), torch.nn.MaxPool2d(2),
+    )  # fmt: skip
+    x = torch.rand(32, 1, 28, 28, requires_grad=True)
+    found = features(x)
+    assert found.shape[-2:] == (7, 7)
+    found.sum().backward()
+    assert (x.grad.abs().sum(dim=(0, 1)) > 0).all()

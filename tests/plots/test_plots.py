@@ -634,3 +634,20 @@ def test_live_curves_leave_most_of_a_slow_computer_to_the_training(monkeypatch):
 def test_the_bytes_of_a_bundle_can_be_embedded():
     data, _ = plots.images([GRAY])._repr_mimebundle_()
     assert base64.b64encode(data["image/png"])[:8] == b"iVBORw0K"
+
+
+def test_names_at_the_ends_of_lines_stand_apart_in_the_colors_of_the_lines():
+    picture = plots.curves({"low": [0, 1], "high": [0, 10], "next": [0, 9.9]}, mark={"here": 1}, ends=True)
+    (axes,) = picture.figure.axes
+    named = {text.get_text().strip(): text for text in axes.texts}
+    heights = [named[name].get_position()[1] for name in ("low", "next", "high")]
+    assert min(np.diff(heights)) > 0.05
+    assert [named[line.get_label()].get_color() for line in axes.get_lines()[:3]] == [
+        line.get_color() for line in axes.get_lines()[:3]
+    ]
+    assert axes.get_legend() is None
+
+
+def test_thick_lines_part_a_grid_into_blocks():
+    thin, thick = (plots.numbers([np.ones((4, 6)), np.ones((2, 3))], blocks=blocks) for blocks in (0, 2))
+    assert [len(picture.figure.axes[0].lines) for picture in (thin, thick)] == [0, 3]
