@@ -42,7 +42,7 @@ def rulers(
     titles = list(titles) if titles is not None else said
     tallest = [max(bars[i : i + columns]) for i in range(0, len(bars), columns)]
     with matplotlib.rc_context(RC):
-        drawn = figure(width, sum(0.225 * (n + 2.2) + 0.38 for n in tallest))
+        drawn = figure(width, sum(0.2 * (n + 2.2) + 0.38 for n in tallest))
         panels = drawn.subplots(rows, columns, squeeze=False, height_ratios=[n + 2.2 for n in tallest]).ravel()
         longest = max(n + 2 * p for n, _, _, p, _ in cases)
         for axes in panels[len(cases) :]:
