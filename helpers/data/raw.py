@@ -3,7 +3,9 @@
 A file is believed only when its size and its MD5 checksum are those of the published one, each time it is read.
 """
 
+import functools
 import hashlib
+import mmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +13,9 @@ import numpy as np
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+
+
+_md5 = functools.partial(hashlib.md5, usedforsecurity=False)
 
 
 class RawSet(NamedTuple):
@@ -60,7 +65,7 @@ class BrokenFileError(ValueError):
         super().__init__(f"{names} in {paths[0].parent} failed the size and checksum test")
 
 
-def parse(content: bytes) -> np.ndarray:
+def parse(content: bytes | mmap.mmap) -> np.ndarray:
     """Turn the bytes of one IDX file into a read-only uint8 array (the format of LeCun's MNIST page, 1998).
 
     Raises:
@@ -93,12 +98,12 @@ def read(root: Path, name: str) -> dict[str, np.ndarray]:
         if not path.is_file():
             missing.append(file)
             continue
-        content = path.read_bytes() if path.stat().st_size == size else b""
-        # The bytes that were checked are the bytes that are used: nothing can change in between.
-        if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:
-            arrays[file] = parse(content)
-        else:
-            broken.append(path)
+        # Checked in pieces and then mapped into memory: only the images that are used take room.
+        with path.open("rb") as opened:
+            if path.stat().st_size == size and hashlib.file_digest(opened, _md5).hexdigest() == md5:
+                arrays[file] = parse(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))
+            else:
+                broken.append(path)
     if broken:
         raise BrokenFileError(broken)
     if missing:

@@ -28,6 +28,7 @@ _REAL = {
     "mnist": "MNIST: handwritten digits by LeCun, Cortes and Burges, the real set, checksums verified",
     "fashion": "FashionMNIST: product photographs by Zalando Research, the real set, checksums verified",
 }
+_FILES = ((raw.TRAIN_IMAGES, raw.TRAIN_LABELS), (raw.TEST_IMAGES, raw.TEST_LABELS))
 _STAND_IN = {
     "mnist": "stand-in for MNIST: scikit-learn's real 8×8 handwritten digits, set into 28×28",
     "fashion": "stand-in for FashionMNIST: garments drawn by this project",
@@ -118,7 +119,7 @@ class Dataset:
         return f"{self.name}: {len(self.train):,} training and {len(self.test):,} test images ({self.source})"
 
 
-def load(name: str, first: int | None = None) -> Dataset:
+def load(name: str, first: int | tuple[int, int] | None = None) -> Dataset:
     """Load "mnist" or "fashion", or only the ``first`` images of each split, from the first of these that has it whole:
 
     1. the folder named by the environment variable CNN_DATA (a torchvision root; it is only ever read),
@@ -136,18 +137,23 @@ def load(name: str, first: int | None = None) -> Dataset:
 
     Args:
         name: of the data set.
-        first: how many images of each split to keep, all of them if not given; 70,000 fill 220 MB.
+        first: how many images of each split to keep, one number or (training, test), all if not given; 70,000 fill
+            220 MB.
 
     Raises:
         ValueError: for another name.
     """
     _known(name)
+    ends = first if isinstance(first, tuple) else (first, first)
     found = download.find(name)
     if found.arrays is None:
         from helpers.data import standin
 
         made = {"mnist": standin.digits, "fashion": standin.garments}[name]()
-        train, test = (Split(_floats(images[:first]), labels[:first].astype(np.int64)) for images, labels in made)
+        train, test = (
+            Split(_floats(images[:end]), labels[:end].astype(np.int64))
+            for (images, labels), end in zip(made, ends, strict=True)
+        )
         dataset = Dataset(name, train, test, CLASSES[name], _STAND_IN[name], real=False)
         display.notice(
             f"NOT THE REAL DATA: {_STAND_IN[name]}",
@@ -162,8 +168,8 @@ def load(name: str, first: int | None = None) -> Dataset:
     if found.notes:
         display.notice(f"A word about where {raw.SETS[name].folder} came from", found.notes)
     train, test = (
-        Split(_floats(found.arrays[images][:first]), found.arrays[labels][:first].astype(np.int64))
-        for images, labels in ((raw.TRAIN_IMAGES, raw.TRAIN_LABELS), (raw.TEST_IMAGES, raw.TEST_LABELS))
+        Split(_floats(found.arrays[images][:end]), found.arrays[labels][:end].astype(np.int64))
+        for (images, labels), end in zip(_FILES, ends, strict=True)
     )
     return Dataset(name, train, test, CLASSES[name], _REAL[name], real=True)
 

@@ -8,15 +8,25 @@ import numpy as np
 
 from helpers.exercises.cases import compare
 from helpers.exercises.core import Lesson, Option
-from helpers.exercises.judge import Wrong, array, same, trials
+from helpers.exercises.judge import Wrong, array, trials
 from helpers.filters import convolve
 
 LESSON = Lesson("edge_filters")
 
 LESSON.ask(
+    "by-hand",
+    "Each of the three rows of the patch reads 1 1 0, and each row of the filter 1 0 −1. What is the response?",
+    Option("6", "That is the sum of the patch, whatever the filter says. The middle column of ones meets weights of 0 "
+           "and counts for nothing."),
+    Option("3", "In each row 1·1 + 1·0 + 0·(−1) = 1, and there are three rows.", right=True),
+    Option("0", "It would be 0 if the right column were bright too. It is dark, so nothing counts against."),
+    Option("1", "That is one row. Add up all three."),
+)  # fmt: skip
+
+LESSON.ask(
     "all-ones",
-    "A white patch, all ones, under the filter with 21 weights of +1 and 21 of −1. What is the response?",
-    Option("49", "49 is the sum of the pixels. The filter also has a say: 21 of its weights are −1 and 7 are 0."),
+    "A white patch, all ones, lies under the filter. What is the response?",
+    Option("49", "That is the sum of the pixels. The filter also has a say: 21 of its weights are −1 and 7 are 0."),
     Option("21", "21 is what the orange half collects. The purple half is just as full, and it counts against."),
     Option("0", "21 − 21 = 0: the two halves see the same and cancel. The filter is blind to brightness.", right=True),
     Option("−21", "That would be ink under the purple half only. In a white patch the orange half has its say too."),
@@ -24,12 +34,14 @@ LESSON.ask(
 
 LESSON.ask(
     "reversed-edge",
-    "The matching edge scores +21. What does the reversed edge score, the one that is white below the diagonal?",
-    Option("0, it is not the edge the filter looks for", "Zero means no difference. Here the difference is as large as "
-           "can be, it only points the other way."),
-    Option("−21", "All the ink lies under the purple weights: the strongest possible no.", right=True),
-    Option("+21, an edge is an edge", "The filter knows left from right: a sign tells which side is bright. A filter "
-           "that says +21 to both would have to forget the sign afterward."),
+    "The matching edge is white where the weights are +1, so it scores as high as a patch can. What does the reversed "
+    "edge score?",
+    Option("0, it is not the edge that the filter looks for", "Zero means no difference. Here the difference is as "
+           "large as it can be, but it points the other way."),
+    Option("As low as a patch can", "All of its ink meets weights of −1: 21 for the matching edge, −21 for this one.",
+           right=True),
+    Option("The same, an edge is an edge", "The filter knows the two sides apart: the sign says which one is bright. A "
+           "filter that scores both alike would have to forget the sign afterward."),
 )  # fmt: skip
 
 LESSON.ask(
@@ -45,17 +57,8 @@ LESSON.ask(
 )  # fmt: skip
 
 LESSON.ask(
-    "opposite",
-    "You turn the sign of all 49 weights. What happens to the feature map?",
-    Option("It does not change", "Every product changes its sign, so every sum does too."),
-    Option("It is mirrored: left and right are swapped", "Nothing moves: each response stays where it was. Mirroring "
-           "would need a mirrored image."),
-    Option("Every response changes its sign", "Red becomes blue and blue red, cell by cell.", right=True),
-)  # fmt: skip
-
-LESSON.ask(
     "ones-on-top",
-    "Kernel B has ones in the top row and minus ones in the bottom row. Which edges does it answer to?",
+    "Kernel B has ones in the top row and minus ones in the bottom row. Which edges does it respond to?",
     Option("Vertical edges: its numbers change vertically", "The tempting answer. The numbers do change from top to "
            "bottom, and that is why it notices borders you cross from top to bottom. Those borders lie flat."),
     Option("Horizontal edges", "It compares above with below, and only a horizontal edge makes these two differ.",
@@ -91,17 +94,22 @@ def response(answer: Any) -> str:
     mistakes = [
         (
             lambda p, w: (p @ w).sum(),
-            "`@` multiplies rows with columns. Here each pixel meets the weight that lies on it: use `*`.",
+            "`@` multiplies rows by columns. Here each pixel meets the weight in the same position: use `*`.",
         ),
-        (lambda p, w: (p @ w.T).sum(), "`@` multiplies rows with columns. Here each pixel meets one weight: use `*`."),
+        (lambda p, w: (p @ w.T).sum(), "`@` multiplies rows by columns. Here each pixel meets one weight: use `*`."),
         (lambda p, w: p * w, "These are the products, one per pixel. The response is one number: add them up."),
+        (lambda p, w: (p * w).sum(axis=0), f"{_ROWS} Python's own `sum` stops there: use `.sum()` or `np.sum`."),
+        (lambda p, w: (p * w).sum(axis=1), f"{_ROWS} Leave out `axis`."),
         (lambda p, w: (p * w).mean(), "The mean divides by the number of pixels. The response is the plain sum."),
         (lambda p, w: np.abs(p * w).sum(), f"{_SIGNS} leave out `abs`."),
         (lambda p, w: abs((p * w).sum()), f"{_SIGNS} leave out `abs`."),
         (lambda p, w: max((p * w).sum(), 0), "A response may be negative. A ReLU comes later, and is not part of it."),
         (lambda p, w: -(p * w).sum(), "Every response has the wrong sign."),
-        (lambda p, w: (p * w[::-1, ::-1]).sum(), "You flip the filter. Here each pixel meets the weight on it."),
-        (lambda p, w: (p + w).sum(), "You add pixels and weights. Multiply what lies on each other."),
+        (lambda p, w: (p * w[::-1, ::-1]).sum(), "You flip the filter. Slide it as it is."),
+        (
+            lambda p, w: (p + w).sum(),
+            "You add pixels and weights. Multiply those in the same position.",
+        ),
         (lambda p, w: p.sum() * w.sum(), "Multiply first, pixel by pixel, and add up afterward."),
         (lambda p, w: (p * w).max(), "That is the largest product. The response is the sum of them all."),
         (lambda p, w: np.prod(p * w), "You multiply the products with each other. Add them up."),
@@ -117,43 +125,25 @@ def response(answer: Any) -> str:
     def otherwise(case: tuple[np.ndarray, np.ndarray], answer: Any, wanted: float) -> str:
         if np.ndim(answer):
             return f"The response is one number; this is an array of shape {np.shape(answer)}."
-        return f"Not the sum of the {case[0].size} products. Multiply what lies on each other, then add everything up."
+        return f"Not the sum of the {case[0].size} products, each of a pixel and the weight in the same position."
 
     def read(answer: Any) -> Any:
         values = array(answer, what="one number")
         return values.item() if values.size == 1 and not isinstance(answer, list | tuple) else values
 
-    compare(answer, cases, lambda p, w: (p * w).sum(), mistakes, otherwise, read=read)
+    try:
+        compare(answer, cases, lambda p, w: (p * w).sum(), mistakes, otherwise, read=read)
+    except IndexError as error:
+        raise Wrong(f"{error}: patches are not always 7×7, and not always square. Ask `patch.shape`.") from None
+    except ValueError as error:
+        if "not aligned" in str(error) or "mismatch" in str(error):
+            raise Wrong("A matrix product multiplies rows by columns. Use `*`, and add up.") from None
+        raise
     return "One line, and it is all that a neuron of a convolutional layer computes before its bias."
 
 
+_ROWS = "You add up in one direction only, and the response is one number."
 _SIGNS = "Without their signs the two sides of an edge can no longer cancel, and bright left looks like bright right:"
-
-
-@LESSON.check("four-edges")
-def four_edges(left: Any, right: Any, top: Any, bottom: Any) -> str:
-    """Make four edge filters out of one."""
-    base = np.array([[1, 1, -1, -1]] * 4, dtype=float)
-    wanted = {"bright_left": base, "bright_right": -base, "bright_top": base.T, "bright_bottom": -base.T}
-    for (name, goal), given in zip(wanted.items(), (left, right, top, bottom), strict=True):
-        answer = array(given, what=f"a 4×4 filter for `{name}`")
-        if answer.shape != (4, 4):
-            raise Wrong(f"`{name}` has to be 4×4 like the first one; its shape is {answer.shape}.")
-        if same(answer, goal):
-            continue
-        if name == "bright_left":
-            raise Wrong(
-                "`bright_left` is not the filter you were given. Did you write into it, with `*=` for example? Make "
-                "new arrays, and run the cell again from its first line."
-            )
-        if same(answer, -goal):
-            raise Wrong(
-                f"`{name}` looks the right way and wants the wrong side: it is bright on the other one. Negate it."
-            )
-        if same(answer, goal.T) or same(answer, -goal.T):
-            raise Wrong(f"`{name}` answers to edges of the other direction: transpose it with `.T`.")
-        raise Wrong(f"`{name}` is not made of the first filter by a minus sign and `.T` alone.")
-    return "Four detectors out of one: negation changes the side, transposition the direction."
 
 
 def _map(image: np.ndarray, weights: np.ndarray, down: int, right: int | None = None) -> np.ndarray:
@@ -178,11 +168,17 @@ def feature_map(answer: Any) -> str:
         )
     missing = "Some windows are missing. The last one starts at H − k, and a range stops before its end: "
     missing += "`range(0, H - k + 1, stride)`."
-    reads = "Multiply what lies on each other and add up, at every place"
+    reads = "Multiply each pixel of a window by the weight in the same position and add up"
     mistakes = [
         (lambda i, w, s: _map(i[:-1, :-1], w, s), missing),
         (lambda i, w, s: _map(i[:-1], w, s), missing),
         (lambda i, w, s: _map(i[:, :-1], w, s), missing),
+        (
+            lambda i, w, s: _map(i, w, s)[:-1, :-1],
+            "The last row and the last column are missing: (H − k) // stride + 1 windows fit, one more than steps.",
+        ),
+        (lambda i, w, s: _spread(i, w, s, s), "Your map is as large as the image. The responses fill a smaller one."),
+        (lambda i, w, s: _spread(i, w, s, 1), "Your map is as large as the image. The responses fill a smaller one."),
         (lambda i, w, s: _map(i, w, 1), "Your window moves by one pixel; it should jump by the stride."),
         (lambda i, w, s: _map(i, w, len(w)), "Your window moves by its own size; it should jump by the stride."),
         (lambda i, w, s: _map(i, w, s, 1), "To the right your window moves by one pixel, not by the stride."),
@@ -231,8 +227,24 @@ def feature_map(answer: Any) -> str:
         (lambda i, w, s: i.shape[0] != i.shape[1], "Right on square images, wrong on others: which axis is which?"),
         (lambda i, w, s: s > 1, "Right with stride 1, wrong with larger ones: windows start at row · stride."),
     ]
-    compare(answer, cases, _map, mistakes, otherwise, only, defaults=(1,))
+    try:
+        compare(answer, cases, _map, mistakes, otherwise, only, defaults=(1,))
+    except (IndexError, ValueError) as error:
+        if isinstance(error, IndexError) or "broadcast" in str(error):
+            raise Wrong(
+                f"{error}: a window runs off the image. 7, 2 and 11 belong to one filter, stride and image; ask "
+                "`len(weights)`, `stride` and `image.shape`."
+            ) from None
+        raise
     return "The same numbers as `convolve.correlate2d`, on eight random images: you have written a convolution."
+
+
+def _spread(image: np.ndarray, weights: np.ndarray, stride: int, step: int) -> np.ndarray:
+    """The map written into an array as large as the image, every ``step`` pixels."""
+    responses = _map(image, weights, stride)
+    spread = np.zeros(image.shape)
+    spread[: step * responses.shape[0] : step, : step * responses.shape[1] : step] = responses
+    return spread
 
 
 def _windows(image: np.ndarray, weights: np.ndarray, stride: int) -> np.ndarray:

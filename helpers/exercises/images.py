@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from helpers.exercises.cases import compare
 from helpers.exercises.core import Lesson, Option
-from helpers.exercises.judge import Wrong, array, number, trials, whole
+from helpers.exercises.judge import Wrong, array, number, trials
 from helpers.filters import convolve
 
 LESSON = Lesson("images")
@@ -222,63 +222,6 @@ def cut(answer: Any) -> str:
 
 _SQUARE = "Right on square images, wrong on others: `shape[0]` counts the rows, `shape[1]` the columns."
 _STRIDE = "Right with stride 1, wrong with larger ones: patch (r, c) starts at pixel (r·s, c·s)."
-
-
-def _last(n: int, stride: int) -> int:
-    return range(0, n, stride)[-1]
-
-
-@LESSON.check("padding")
-def padding(answer: Any) -> str:
-    """Count the pixels that the far edge needs so that every stride-th pixel can start a window."""
-    cases = [(28, 7, 2), (28, 7, 7), (10, 3, 1), (11, 4, 5), (12, 2, 4), (9, 3, 4), (5, 8, 2), (28, 7, 3)]
-    for rng in trials(24):
-        cases.append(tuple(int(v) for v in rng.integers((4, 1, 1), (40, 10, 8))))
-    once = "You round up to the next whole step, so that no pixel is lost. The question asks for more: EVERY starting "
-    once += "point below n keeps its window."
-    divides = "size − stride is right only where the stride divides n. Where is the last starting point below n?"
-    near = "One off: the last window starts at the last multiple of the stride below n, and covers `size` pixels from "
-    near += "there, that one included."
-    mistakes = [
-        (lambda n, k, s: _last(n, s) + k - n, "When no window runs off, the padding is 0, not negative."),
-        (lambda n, k, s: abs(_last(n, s) + k - n), "When no window runs off, the padding is 0: `max`, not `abs`."),
-        (
-            lambda n, k, s: k - 1,
-            "size − 1 is what a window at the very last pixel would need. Where is the last starting point?",
-        ),
-        (lambda n, k, s: k - s, divides),
-        (lambda n, k, s: max(k - s, 0), divides),
-        (lambda n, k, s: (s - (n - k) % s) % s, once),
-        (lambda n, k, s: (k - n) % s if n > k else k - n, once),
-        (lambda n, k, s: max(_last(n, s) + k - n - 1, 0), near),
-        (lambda n, k, s: _last(n, s) + k - n - 1, near),
-        (lambda n, k, s: max(_last(n, s) + k - n, 0) + 1, near),
-        (lambda n, k, s: max(_last(n, s) + k - n + 1, 0), near),
-        (
-            lambda n, k, s: max(n // s * s + k - n, 0),
-            "A window at n itself does not count: where the stride divides n, the last start is n − stride.",
-        ),
-        (lambda n, k, s: _last(n, s) + k, "That is where the last window ends. How far is that beyond n?"),
-        (lambda n, k, s: 2 * max(_last(n, s) + k - n, 0), "All of the padding is behind the n pixels: count it once."),
-    ]
-
-    def otherwise(case: tuple[int, int, int], answer: int, wanted: int) -> str:
-        n, size, stride = case
-        return (
-            f"For {n} pixels, windows of {size} and stride {stride} you answer {answer}, and it is {wanted}: the last "
-            f"window starts at {_last(n, stride)}. Where does it end, and how far is that beyond n?"
-        )
-
-    compare(
-        answer,
-        cases,
-        lambda n, k, s: max(_last(n, s) + k - n, 0),
-        mistakes,
-        otherwise,
-        read=lambda pixels: whole(pixels, "a whole number of pixels"),
-        atol=None,
-    )
-    return "Just enough black for the last window, and none when it already fits."
 
 
 @LESSON.check("ledger")

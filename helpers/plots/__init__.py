@@ -5,6 +5,7 @@ from helpers.plots.clouds import cloud
 from helpers.plots.diagrams import rulers
 from helpers.plots.live import LiveCurves, history
 from helpers.plots.pictures import images, mosaic, numbers, overlay
+from helpers.plots.recipes import recipes
 from helpers.plots.style import Picture, use_style
 from helpers.plots.window_places import places
 
@@ -22,6 +23,7 @@ __all__ = [
     "overlay",
     "places",
     "probabilities",
+    "recipes",
     "rulers",
     "use_style",
 ]

@@ -17,14 +17,18 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Colormap
+from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from PIL import Image
 
 Kind = Literal["image", "weights", "response", "activation"]
 
-PALETTES: dict[str, str] = {"image": "gray", "weights": "PuOr_r", "response": "RdBu_r", "activation": "magma"}
+#: From purple to orange without the two ends of PuOr, which on a screen are nearly black and brown.
+_WEIGHTS = LinearSegmentedColormap.from_list("weights", matplotlib.colormaps["PuOr_r"](np.linspace(0.14, 0.86, 257)))
+matplotlib.colormaps.register(_WEIGHTS, force=True)
+
+PALETTES: dict[str, str] = {"image": "gray", "weights": "weights", "response": "RdBu_r", "activation": "magma"}
 SIGNED = ("weights", "response")
 #: Okabe and Ito's colors, in the order in which lines and bars use them.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

@@ -189,6 +189,10 @@ def test_the_first_images_alone_are_those_of_the_whole_set(home):
         np.testing.assert_array_equal(beginning.labels, part.labels[:5])
     assert few.real
     assert len(data.load("fashion", first=5).test) == 5  # the stand-in, too
+    for name in ("mnist", "fashion"):
+        parts = data.load(name, first=(7, 3))
+        assert (len(parts.train), len(parts.test)) == (7, 3)
+        assert (len(parts.train.images), len(parts.test.images)) == (7, 3)
 
 
 def test_a_relative_cnn_data_is_also_found_from_the_notebooks_folder(home, monkeypatch):

@@ -81,6 +81,23 @@ def width_first(image, weights, stride=1):
     return np.array([[(image[y : y + k, x : x + k] * weights).sum() for x in lefts] for y in tops])
 
 
+def as_large_as_the_image(image, weights, stride=1, step=1):
+    result, k = np.zeros_like(image), len(weights)
+    for r, y in enumerate(range(0, image.shape[0] - k + 1, stride)):
+        for c, x in enumerate(range(0, image.shape[1] - k + 1, stride)):
+            result[r * step, c * step] = (image[y : y + k, x : x + k] * weights).sum()
+    return result
+
+
+def as_in_the_lesson(image, weights, stride=1):
+    result = np.zeros((11, 11))
+    for row in range(11):
+        for column in range(11):
+            patch = image[2 * row : 2 * row + 7, 2 * column : 2 * column + 7]
+            result[row, column] = (patch * weights).sum()
+    return result
+
+
 def printing(*arguments):
     print(len(arguments))
 
@@ -98,13 +115,6 @@ RIGHT = {
         lambda: (lambda p, w: (p * w).sum(keepdims=True),),
         lambda: (lambda p, w: sum(x * y for a, b in zip(p, w, strict=True) for x, y in zip(a, b, strict=True)),),
         lambda: (looped,),
-    ],
-    "edge_filters/four-edges": [
-        lambda: (LEFT, -LEFT, LEFT.T, -LEFT.T),
-        lambda: (LEFT, LEFT[:, ::-1], np.transpose(LEFT), np.rot90(LEFT)),
-        lambda: tuple(filter.tolist() for filter in (LEFT, -1 * LEFT, LEFT.T, 0 - LEFT.T)),
-        lambda: tuple(torch.from_numpy(filter) for filter in (LEFT, -LEFT, LEFT.T, -LEFT.T)),
-        lambda: tuple(filter.astype(int) for filter in (LEFT, -LEFT, LEFT.T, -LEFT.T)),
     ],
     "edge_filters/feature-map": [
         lambda: (slide,),
@@ -129,8 +139,8 @@ RIGHT = {
 
 WRONG = {
     "edge_filters/response": [
-        (lambda: (lambda p, w: (p @ w).sum(),), "rows with columns"),
-        (lambda: (lambda p, w: (p @ w.T).sum(),), "rows with columns"),
+        (lambda: (lambda p, w: (p @ w).sum(),), "rows by columns"),
+        (lambda: (lambda p, w: (p @ w.T).sum(),), "rows by columns"),
         (lambda: (lambda p, w: p * w,), "one number: add them up"),
         (lambda: (lambda p, w: (p * w).mean(),), "plain sum"),
         (lambda: (lambda p, w: np.abs(p * w).sum(),), "leave out `abs`"),
@@ -139,8 +149,12 @@ WRONG = {
         (lambda: (lambda p, w: -(p * w).sum(),), "wrong sign"),
         (lambda: (lambda p, w: (p * w[::-1, ::-1]).sum(),), "flip"),
         (lambda: (lambda p, w: p @ w,), "one number"),
-        (lambda: (lambda p, w: (p * w).sum(axis=0),), "one number"),
-        (lambda: (lambda p, w: (p + w).sum(),), "Multiply what lies on each other"),
+        (lambda: (lambda p, w: (p * w).sum(axis=0),), "Python's own `sum`"),
+        (lambda: (lambda p, w: sum(p * w),), "Python's own `sum`"),
+        (lambda: (lambda p, w: (p * w).sum(axis=1),), "Leave out `axis`"),
+        (lambda: (lambda p, w: np.dot(p, w),), "one number"),
+        (lambda: (lambda p, w: sum(p[i, j] * w[i, j] for i in range(7) for j in range(7)),), "not always 7×7"),
+        (lambda: (lambda p, w: (p + w).sum(),), "in the same position"),
         (lambda: (lambda p, w: (p * w).prod(),), "Add them up"),
         (lambda: (lambda p, w: (p * w).max(),), "largest product"),
         (lambda: (lambda p, w: sum((p * w)[0]),), "first row"),
@@ -156,22 +170,12 @@ WRONG = {
         (lambda: (printing,), "is there a `return`?"),
         (lambda: (3.0,), "should be a function"),
     ],
-    "edge_filters/four-edges": [
-        (lambda: (LEFT, LEFT, LEFT.T, -LEFT.T), "Negate it"),
-        (lambda: (LEFT, -LEFT, -LEFT.T, LEFT.T), "bright on the other"),
-        (lambda: (LEFT, -LEFT, LEFT.T, LEFT.T), "`bright_bottom`"),
-        (lambda: (LEFT, LEFT.T, LEFT.T, -LEFT.T), "transpose it"),
-        (lambda: (LEFT, -LEFT, LEFT[::-1], -LEFT), "`bright_top`"),
-        (lambda: (LEFT, -LEFT, np.ones((2, 2)), -LEFT.T), "4×4"),
-        (lambda: (-LEFT, -LEFT, LEFT.T, -LEFT.T), "the filter you were given"),
-        (lambda: (LEFT, -2 * LEFT, LEFT.T, -LEFT.T), "minus sign and `.T` alone"),
-        (lambda: (LEFT, 1 - LEFT, LEFT.T, -LEFT.T), "minus sign and `.T` alone"),
-        (lambda: (LEFT, -LEFT, LEFT.T * np.nan, -LEFT.T), "NaN"),
-        (lambda: (LEFT, -LEFT, "LEFT.T", -LEFT.T), "a string"),
-        (lambda: (LEFT, -LEFT, LEFT.T, 1), "4×4"),
-    ],
     "edge_filters/feature-map": [
         (lambda: (lambda i, w, s: slide(i, w, s, stop=0),), "range stops before its end"),
+        (lambda: (lambda i, w, s: filled(i, w, s)[:-1, :-1],), "one more than steps"),
+        (lambda: (as_large_as_the_image,), "as large as the image"),
+        (lambda: (lambda i, w, s: as_large_as_the_image(i, w, s, s),), "as large as the image"),
+        (lambda: (as_in_the_lesson,), "ask `len(weights)`"),
         (lambda: (lambda i, w, s: slide(i, w, 1),), "by one pixel"),
         (lambda: (lambda i, w, s: slide(i, w, len(w)),), "by its own size"),
         (lambda: (lambda i, w, s: slide(i, w, s, down=1),), "Downward"),
@@ -198,7 +202,7 @@ WRONG = {
         (lambda: (lambda i, w, s: slide(np.pad(i, 1), w, s),), "has the shape"),
         (lambda: (lambda i, w, s: slide(i, w, s) * np.inf,), "infinity"),
         (lambda: (centered,), "changed its argument"),
-        (lambda: (width_first,), "ValueError"),
+        (lambda: (width_first,), "runs off the image"),
         (lambda: (printing,), "is there a `return`?"),
     ],
     "edge_filters/only-blue": [
@@ -244,11 +248,19 @@ def right(key):
 def test_the_numbers_of_the_predictions_are_those_of_the_filter():
     falling = kernels.diagonal(7)
     text = said("edge_filters/all-ones")
-    assert f"{(falling == 1).sum()} weights of +1 and {(falling == -1).sum()} of −1" in text
     assert f"{(falling == -1).sum()} of its weights are −1 and {(falling == 0).sum()} are 0" in text
     assert right("edge_filters/all-ones") == ["0"]
-    assert right("edge_filters/reversed-edge") == ["−21"]
+    assert right("edge_filters/reversed-edge") == ["As low as a patch can"]
+    assert "21 for the matching edge, −21 for this one" in said("edge_filters/reversed-edge")
+    assert falling.clip(min=0).sum() == 21  # as high as a patch can score
     assert (falling[falling < 0]).sum() == -21  # ink under the purple half only
+
+
+def test_the_response_that_is_computed_by_hand():
+    patch, weights = np.array([[1, 1, 0]] * 3), np.array([[1, 0, -1]] * 3)
+    assert right("edge_filters/by-hand") == [f"{(patch * weights).sum()}"]
+    assert patch.sum() == 6
+    assert (np.ones((3, 3)) * weights).sum() == 0
 
 
 def test_the_map_of_the_three_is_most_positive_where_paper_lies_to_the_lower_left():

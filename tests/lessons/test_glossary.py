@@ -54,7 +54,11 @@ def in_bold(term, text):
 TEXT = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 ALL = terms(TEXT)
 ORDER = [path.name for path in lessons.notebooks()]
-SPOKEN = {path.name: "\n".join(text for _, text in Lesson(path).markdown) for path in lessons.notebooks()}
+SPOKEN = {  # titles of papers may hold any word
+    path.name: "\n".join(text for _, text in Lesson(path).markdown if not text.startswith("## Read more"))
+    for path in lessons.notebooks()
+}
+FRONT_DOOR = ORDER[0]
 
 
 def test_sections_are_the_lessons_in_their_order():
@@ -67,6 +71,8 @@ def test_sections_are_the_lessons_in_their_order():
 def test_a_term_is_introduced_in_its_lesson_and_not_used_before(term):
     assert in_bold(term, SPOKEN[term.lesson]), f"{term.lesson} does not print **{term.forms[0]}**"
     early = [name for name in ORDER if name < term.lesson and uses(term, spoken(SPOKEN[name]))]
+    if in_bold(term, SPOKEN[FRONT_DOOR]):  # the front door introduces no term, but it may explain one in passing
+        early = [name for name in early if name != FRONT_DOOR]
     assert not early, f"{term.forms[0]} is introduced in {term.lesson}, but used before, in {early}"
 
 

@@ -1,6 +1,5 @@
 """Right and wrong answers to the exercises of the lesson "Images are numbers", and the claims its prose makes."""
 
-import io
 import math
 
 import numpy as np
@@ -8,12 +7,10 @@ import pytest
 import torch
 from matplotlib import pyplot
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
-from PIL import Image
 
-from helpers import data, plots
+from helpers import data
 from helpers.exercises.core import lesson
 from helpers.filters import convolve
-from helpers.plots import style
 
 VIEWS = {
     "image[4:11, 4:11]": True,
@@ -95,10 +92,6 @@ def write_into(scan):
     return scan / 255
 
 
-def last(n, stride):
-    return range(0, n, stride)[-1]
-
-
 def along(n, k, s):
     return (n - k) // s + 1
 
@@ -109,14 +102,6 @@ def books(n, k, s, u, o):
 
 def printing(*arguments):
     print(len(arguments))
-
-
-def looking(n, size, stride):
-    missing, start = 0, 0
-    while start < n:
-        missing = max(missing, start + size - n)
-        start += stride
-    return missing
 
 
 def counting(side, window, stride, units, outputs):
@@ -157,15 +142,6 @@ RIGHT = {
         lambda: (lambda i, k, s: torch.from_numpy(i).unfold(0, k, s).unfold(1, k, s),),
         lambda: (lambda image, size, stride: np.float64(cut(image, size, stride)).tolist(),),
         lambda: (lambda image, size, stride: cut(image, size, stride).astype(np.float16),),
-    ],
-    "images/padding": [
-        lambda: (lambda n, k, s: max(last(n, s) + k - n, 0),),
-        lambda: (lambda n, k, s: max((n - 1) // s * s + k - n, 0),),
-        lambda: (lambda n, k, s: max((math.ceil(n / s) - 1) * s + k - n, 0),),
-        lambda: (lambda n, k, s: int(np.clip(np.arange(0, n, s)[-1] + k - n, 0, None)),),
-        lambda: (lambda n, k, s: np.maximum(np.arange(0, n, s).max() + k - n, 0),),
-        lambda: (lambda n, k, s: torch.relu(torch.tensor(last(n, s) + k - n)),),
-        lambda: (looking,),
     ],
     "images/ledger": [
         lambda: (books,),
@@ -246,28 +222,6 @@ WRONG = {
         (lambda: (running_off,), "different sizes"),
         (lambda: (running_off_in_lists,), "off the edge"),
         (lambda: (brightened,), "changed its argument"),
-        (lambda: (printing,), "is there a `return`?"),
-    ],
-    "images/padding": [
-        (lambda: (lambda n, k, s: k - 1,), "last starting point"),
-        (lambda: (lambda n, k, s: max(k - s, 0),), "divides n"),
-        (lambda: (lambda n, k, s: last(n, s) + k - n,), "not negative"),
-        (lambda: (lambda n, k, s: abs(last(n, s) + k - n),), "not `abs`"),
-        (lambda: (lambda n, k, s: max(last(n, s) + k - n - 1, 0),), "One off"),
-        (lambda: (lambda n, k, s: max(last(n, s) + k - n, 0) + 1,), "One off"),
-        (lambda: (lambda n, k, s: (s - (n - k) % s) % s,), "EVERY starting point"),
-        (lambda: (lambda n, k, s: max(n // s * s + k - n, 0),), "n itself"),
-        (lambda: (lambda n, k, s: last(n, s) + k,), "where the last window ends"),
-        (lambda: (lambda n, k, s: 2 * max(last(n, s) + k - n, 0),), "count it once"),
-        (lambda: (lambda n, k, s: n / k,), "`//`"),
-        (lambda: (lambda n, k, s: float(max(last(n, s) + k - n, 0)),), "float"),
-        (lambda: (lambda n, k, s: 0.5,), "whole number"),
-        (lambda: (lambda n, k, s: 5,), "Where does it end"),
-        (lambda: (lambda n, k, s: 100,), "Where does it end"),
-        (lambda: (lambda n, k, s: [max(last(n, s) + k - n, 0)],), "a list of 1"),
-        (lambda: (lambda n, k, s: str(max(last(n, s) + k - n, 0)),), "a string"),
-        (lambda: (lambda n, k, s: math.nan,), "NaN"),
-        (lambda: (lambda n, k, s: max(last(n) + k - n, 0),), "TypeError"),
         (lambda: (printing,), "is there a `return`?"),
     ],
     "images/ledger": [
@@ -409,16 +363,3 @@ def test_mnist_is_as_its_story_says():
     assert (ink.max(axis=1) > 0).sum(axis=1).max() == 20
     assert ink.min() == 0
     assert ink.max() == 1
-
-
-def test_the_stored_photograph_keeps_its_colors_though_only_256_are_left():
-    flower = data.photo("flower")[::2, ::2]
-    picture = plots.images([flower, *flower.transpose(2, 0, 1)], side=2.2)
-
-    def blurred(png):
-        pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=float)
-        height, width = (n // 8 * 8 for n in pixels.shape[:2])
-        return pixels[:height, :width].reshape(height // 8, 8, width // 8, 8, 3).mean(axis=(1, 3))
-
-    apart = np.abs(blurred(style.png(picture.figure)) - blurred(style.png(picture.figure, fast=True)))
-    assert np.percentile(apart, 99) < 5  # of 255, over squares too small to see; bands would leave more than 8

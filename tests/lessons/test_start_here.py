@@ -8,6 +8,7 @@ from helpers import data
 from helpers.exercises.core import lesson
 from helpers.network import running
 from helpers.network.models import ConvNet
+from tools import lessons
 
 
 def in_place(image):
@@ -104,7 +105,7 @@ def test_a_few_hundred_steps_answer_the_prediction(seed):
         option.text for option in lesson("start_here").questions["start_here/first-minute"].options if option.right
     ]
     assert right == ["Over 90"]
-    mnist = data.load("mnist", first=7_000).torch()
+    mnist = data.load("mnist", first=(7_000, 100)).torch()
     torch.manual_seed(seed)
     model = ConvNet()
     assert round(sum(weights.numel() for weights in model.parameters()), -3) == 225_000
@@ -117,3 +118,9 @@ def test_a_few_hundred_steps_answer_the_prediction(seed):
                 weight -= 0.1 * weight.grad
                 weight.grad = None
     assert running.accuracy(model, unseen) > (0.9 if mnist.real else 0.6)
+
+
+def test_the_front_door_leads_to_every_lesson():
+    door, *others = lessons.notebooks()
+    text = "\n".join(cell.source for cell in lessons.cells(door))
+    assert [path.name for path in others if f"]({path.name})" not in text] == []
