@@ -42,7 +42,7 @@ class PoolingExplorer(Explorer):
 
     def __init__(self, images: Mapping[str, np.ndarray] | None = None, **values: Any) -> None:
         if images is None:
-            digits = data.load("mnist").train.images[:, 0]
+            digits = data.load("mnist", first=8).train.images[:, 0]
             square = np.zeros((28, 28), np.float32)
             square[8:20, 8:20] = 1
             line = np.zeros((28, 28), np.float32)

@@ -37,7 +37,9 @@ class ReceptiveFieldExplorer(Explorer):
     )
 
     def __init__(self, image: Any = None, **values: Any) -> None:
-        self.digit = np.asarray(data.load("mnist").train.images[7, 0] if image is None else image, dtype=np.float32)
+        if image is None:
+            image = data.load("mnist", first=8).train.images[7, 0]
+        self.digit = np.asarray(image, dtype=np.float32)
         if self.digit.shape != (28, 28):
             raise ValueError(f"the image has shape {self.digit.shape}: the canonical network takes (28, 28).")
         self.fields = dict(zip(NETWORK, convolve.receptive_field(list(NETWORK.values())), strict=True))
