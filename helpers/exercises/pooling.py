@@ -48,7 +48,7 @@ LESSON.ask(
     "The means of bright left and bright right agree, and so do those of bright above and bright below. Why?",
     Option("Luck: this 3 happens to be like that", "Try it with other digits in the tool above: it holds wherever the "
            "ink keeps away from the border. It is a sum that has to come out like that."),
-    Option("The strokes of a 3 are nearly symmetric", "A 7 is not symmetric at all, and its means come in pairs too."),
+    Option("The strokes of a 3 are nearly symmetric", "A 4 is not symmetric at all, and its means come in pairs too."),
     Option("A stroke has as much left side as right side: together, all responses add up to zero",
            "Every pixel of ink meets every weight once, and the weights add up to zero. So what is positive in the "
            "map, one filter's share, equals what is negative, the opposite filter's share.", right=True),
