@@ -153,7 +153,8 @@ class Explorer:
         self.error.value = display.box(BAD, display.rich(sentence), role="alert")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        data, about = bundle(png(self.figure), self.alt)
+        data, about = bundle(png(self.figure, tight=False), self.alt)
+        self._redraw.forget()  # the figure was drawn by somebody else
         return display.with_widget(data, self.box), about
 
     def __repr__(self) -> str:

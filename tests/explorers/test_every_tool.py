@@ -123,6 +123,7 @@ def options(control):
 @pytest.mark.parametrize("made", MADE.values(), ids=[tool.__name__ for tool in MADE])
 def test_what_a_step_draws_is_to_the_byte_what_a_full_drawing_is(made):
     tool, tried = made(), 0
+    tool._repr_mimebundle_()  # as in a lesson: displayed first, moved then
     for name, control in tool._controls.items():
         start = getattr(control, "value", None)
         for value in [*options(control), start] if options(control) else []:
