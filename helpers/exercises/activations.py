@@ -19,27 +19,6 @@ LESSON = Lesson("activations")
 BUDGET = 24
 
 LESSON.ask(
-    "relatives",
-    "You compare all the hand-made filters with all 32 learned ones. Which of them did the network reinvent?",
-    Option(
-        "All of them: they are the standard tools of image processing.",
-        "Standard for people. Nobody showed the network a list: it kept what lowered the loss, and a blurred or a "
-        "sharpened digit is no easier to tell from another digit.",
-    ),
-    Option(
-        "The edge filters, vertical, horizontal and diagonal.",
-        "Vertical, horizontal and diagonal: each has a close relative. What tells digits apart is where strokes "
-        "begin and which way they run, and that is what edges say.",
-        right=True,
-    ),
-    Option(
-        "Blur and sharpen, because they clean up the image.",
-        "MNIST is clean already, and nothing rewards a good-looking picture: only the class counts. Their best "
-        "relatives are no closer than chance would bring.",
-    ),
-)
-
-LESSON.ask(
     "shuffle",
     "You put the 32 filters of the first layer in another order, and the 32 slices of every second-layer filter in "
     "that same order. What happens to the ten logits?",
@@ -82,41 +61,46 @@ LESSON.ask(
 )
 
 LESSON.ask(
-    "one-per-digit",
-    "There are 64 channels and ten digits. How many digits does a typical second-layer channel answer to, if "
-    "'answers' means at least half as strongly as to its favorite digit?",
+    "favorites",
+    "For a channel of the trained network the eight favorite patches will resemble each other. What about a network "
+    "with the same layers and random weights, which nobody trained?",
     Option(
-        "One: that is what the network was trained for.",
-        "The ten OUTPUTS are trained to stand for one digit each. Two layers earlier a channel sees a window of 8×8 "
-        "pixels, and a digit does not fit into it.",
+        "Its favorites have nothing in common: a random channel wants nothing in particular.",
+        "A random filter is still a filter. It responds most to one kind of patch, and among 5,000 digits it finds "
+        "eight that are close to it.",
     ),
     Option(
-        "Two or three: similar digits share a channel.",
-        "Similar digits share many, but even very different digits are made of the same pieces: a stroke, a bend, an "
-        "end of a line.",
-    ),
-    Option(
-        "Eight or more: nearly all of them.",
-        "A channel stands for a piece, and most pieces occur in most digits. The class lies in the combination, which "
-        "the classifier half reads.",
+        "Its favorites resemble each other too.",
+        "Nearly as much as those of the trained network. So likeness alone proves no learning: look at what the "
+        "patches show.",
         right=True,
+    ),
+    Option(
+        "It has no favorites: without training, hardly any channel responds.",
+        "Random weights make sums above zero as readily as below. Only two of its 64 channels stay silent on all 5,000 "
+        "digits.",
     ),
 )
 
 LESSON.ask(
     "loudest",
-    "You rank the 64 channels by their strongest response to the 6. Then you silence the loudest one. Is that the "
-    "channel whose loss costs the 6 most of its score?",
+    "You rank the 64 channels by their strongest response to a digit. Then you silence one channel at a time and see "
+    "what the score of the right digit loses. In how many of 500 digits is the loudest channel also the costliest?",
     Option(
-        "Yes: the strongest signal contributes most.",
+        "In nearly all: the strongest signal contributes most.",
         "A response is only half of a product. What it does to the score depends on the weights behind it, and those "
         "may be small, or may have the other sign.",
     ),
     Option(
-        "No: another channel costs more.",
-        "Loud is not the same as important. How much a channel matters is a question about the score, and the way to "
+        "In about a third.",
+        "Loudness is a good hint and no more. How much a channel matters is a question about the score, and the way to "
         "answer it is to change the channel and look. Occlusion does that with pixels.",
         right=True,
+    ),
+    Option(
+        "In about one of 64, as by chance: loudness says nothing.",
+        "It says a lot: a channel without a response cannot cost anything, and the loudest is among the three "
+        "costliest in more than half of the digits.",
     ),
 )
 
@@ -154,83 +138,6 @@ def _compare_patch(patch: np.ndarray, kernel: np.ndarray) -> None:
         f"Your patch scores {(patch * kernel).sum():.2f}, another one {kernel[best].sum():.2f}. Decide for every pixel "
         f"alone: under a weight of {kernel[row, column]:.2f} yours is {patch[row, column]:.2f}. Which value between 0 "
         "and 1 makes weight × pixel largest?"
-    )
-
-
-@LESSON.check("dead")
-def dead(function: Any) -> str:
-    """A function of maps (images, channels, rows, columns) that returns the numbers of the dead channels."""
-    for rng, deaths in zip(trials(4), (2, 3, 1, 0), strict=True):
-        maps, numbers = _maps(rng, deaths)
-        _compare_dead(call(function, torch.from_numpy(maps)), maps, numbers)
-    return "A filter is dead only if no unit answers to any image. Silence on one image is an opinion, not a death."
-
-
-def _maps(rng: np.random.Generator, deaths: int) -> tuple[np.ndarray, list[int]]:
-    """Maps after a ReLU, float32, in which each image, and each corner, alone saves a channel from being dead."""
-    images, side = int(rng.integers(4, 7)), int(rng.integers(4, 7))
-    channels = deaths + images + 4 + int(rng.integers(4, 7))
-    maps = rng.random((images, channels, side, side + 1)) * (rng.random((images, channels, side, side + 1)) > 0.5)
-    order = rng.permutation(channels)
-    silent, once, corners = np.split(order[: deaths + images + 4], [deaths, deaths + images])
-    maps[:, silent] = 0
-    for image, channel in enumerate(once):  # loud, to one image only
-        answer = maps[image, channel].copy()
-        answer[0, 0] = 0.5
-        maps[:, channel] = 0
-        maps[image, channel] = answer
-    for (row, column), channel in zip(((0, 0), (0, -1), (-1, 0), (-1, -1)), corners, strict=True):  # one unit, once
-        maps[:, channel] = 0
-        maps[rng.integers(images), channel, row, column] = 1e-6
-    return maps.astype(np.float32), sorted(int(c) for c in silent)
-
-
-def _compare_dead(answer: Any, maps: np.ndarray, numbers: list[int]) -> None:
-    channels = maps.shape[1]
-    if _is_mask(answer):
-        raise Wrong("Return the numbers of the dead channels, not a mask of True and False: `nonzero()` finds them.")
-    if isinstance(answer, int | float | np.number) or getattr(answer, "ndim", 1) == 0:
-        if [float(array(answer))] != numbers:  # a single dead channel, squeezed
-            raise Wrong("Return which channels are dead, as a list of their numbers, not how many.")
-        return
-    listed = _channels(answer, "the numbers of the dead channels")
-    if listed == numbers:
-        return
-    found = sorted(set(listed))
-    if found == numbers:
-        raise Wrong("The right channels, but some of them several times: each dead channel once.")
-    peak = maps.max((2, 3))  # (images, channels)
-    others = {
-        "These are the living: return the numbers of the others.": peak.max(0) > 0,
-        "You look at the first image only. Look over ALL images before you judge.": peak[0] == 0,
-        "You look at the last image only, or each image overwrites what the one before it said. Look over ALL images "
-        "before you judge.": peak[-1] == 0,
-        "You list channels that are silent on some images only. Look over ALL images before you judge.": (
-            peak.min(0) == 0
-        ),
-        "Nearly every channel has a zero somewhere after a ReLU. Dead means zero at every place.": (
-            maps.min((0, 2, 3)) == 0
-        ),
-    }
-    for hint, mask in others.items():
-        if found == np.flatnonzero(mask).tolist() and found != numbers:
-            raise Wrong(hint)
-    missed, extra = set(numbers) - set(found), set(found) - set(numbers)
-    faint = set(np.flatnonzero((peak.max(0) > 0) & (peak.max(0) < 1e-3)).tolist())
-    if not missed and extra == faint:
-        raise Wrong(
-            "You list channels that answered once, faintly, in a corner. Faint is not dead: compare with exactly zero."
-        )
-    if not missed and max(extra) < channels and min(extra) >= 0:
-        channel = max(extra, key=lambda c: peak[:, c].max())
-        places = int((maps[:, channel] > 0).sum())
-        raise Wrong(
-            f"Channel {channel} is not dead: it answers at {places} place{'s' * (places != 1)}. Dead means zero at "
-            "every place, for ALL images."
-        )
-    raise Wrong(
-        f"Of {channels} channels {numbers or 'none'} are dead; you return {found}. Mind the axes: (image, channel, "
-        "row, column)."
     )
 
 

@@ -11,8 +11,7 @@ from torch import nn
 from helpers import data
 from helpers.exercises import check
 from helpers.exercises.activations import BUDGET
-from helpers.filters import kernels
-from helpers.network import checkpoints
+from helpers.network import checkpoints, running
 from helpers.network.hooks import activations, hooked
 
 
@@ -48,29 +47,6 @@ def loudest():
     """All channels of the second layer, the loudest first."""
     maps = activations(network(), six(), "features.relu2")["features.relu2"][0]
     return maps.amax((1, 2)).argsort(descending=True).tolist()
-
-
-def peaks(maps):
-    """The highest response of each channel."""
-    return maps.amax(dim=(0, 2, 3))
-
-
-def overwritten(maps):
-    """A loop over the images that keeps what the last one says."""
-    for image in maps:
-        found = [c for c in range(len(image)) if not image[c].any()]
-    return found
-
-
-def in_any_image(maps):
-    """Channels that are silent in at least one image."""
-    return sorted({c for image in maps for c in range(len(image)) if not image[c].any()})
-
-
-def zeroed(maps):
-    """The right channels, after writing into the maps."""
-    maps[maps < 0.5] = 0
-    return (peaks(maps) == 0).nonzero()
 
 
 def painted(kernel):
@@ -128,19 +104,6 @@ RIGHT = {
         lambda: (lambda kernel: (kernel.sign() + 1) / 2,),
         lambda: (lambda kernel: torch.heaviside(kernel, torch.tensor(0.5)),),
     ],
-    "activations/dead": [
-        lambda: (lambda maps: (peaks(maps) == 0).nonzero().ravel().tolist(),),
-        lambda: (lambda maps: (peaks(maps) == 0).nonzero(),),
-        lambda: (lambda maps: (peaks(maps) == 0).nonzero().squeeze(),),
-        lambda: (lambda maps: (peaks(maps) == 0).nonzero().squeeze().tolist(),),
-        lambda: (lambda maps: torch.where(peaks(maps.double()) == 0),),
-        lambda: (lambda maps: np.flatnonzero(maps.numpy().max(axis=(0, 2, 3)) == 0),),
-        lambda: (lambda maps: np.nonzero(~maps.numpy().any(axis=(0, 2, 3))),),
-        lambda: (lambda maps: [c for c in range(maps.shape[1]) if not maps[:, c].any()],),
-        lambda: (lambda maps: {c for c in range(maps.shape[1]) if not maps[:, c].any()},),
-        lambda: (lambda maps: tuple(reversed([c for c in range(maps.shape[1]) if maps[:, c].sum() == 0])),),
-        lambda: (lambda maps: [torch.tensor(c) for c in range(maps.shape[1]) if not maps[:, c].any()],),
-    ],
     "activations/window": [
         lambda: (window(),),
         lambda: (lambda image, r, c: image.numpy()[None, 2 * r : 2 * r + 8, 2 * c : 2 * c + 8],),
@@ -184,32 +147,6 @@ WRONG = {
         (lambda: (lambda kernel: "white",), "it asks for a patch"),
         (lambda: (lambda kernel: kernel.best(),), "AttributeError"),
         (lambda: (printed,), "is there a `return`"),
-    ],
-    "activations/dead": [
-        (lambda: (lambda maps: (maps[0].amax(dim=(1, 2)) == 0).nonzero().ravel(),), "first image only"),
-        (lambda: (lambda maps: (maps[-1].amax(dim=(1, 2)) == 0).nonzero().ravel(),), "last image only"),
-        (lambda: (overwritten,), "last image only"),
-        (lambda: (in_any_image,), "silent on some images only"),
-        (lambda: (lambda maps: (peaks(maps) < 0.01).nonzero().ravel(),), "Faint is not dead"),
-        (lambda: (lambda maps: (maps.mean((0, 2, 3)) < 1e-3).nonzero().ravel(),), "Faint is not dead"),
-        (lambda: (lambda maps: (maps.amin(dim=(0, 2, 3)) == 0).nonzero().ravel(),), "zero at every place"),
-        (lambda: (lambda maps: (maps[:, :, 0, 0].amax(0) == 0).nonzero().ravel(),), "zero at every place, for ALL"),
-        (lambda: (lambda maps: (maps.median(0).values.amax((1, 2)) == 0).nonzero(),), "silent on some images only"),
-        (lambda: (lambda maps: (peaks(maps) > 0).nonzero().ravel(),), "These are the living"),
-        (lambda: (lambda maps: peaks(maps) == 0,), "not a mask"),
-        (lambda: (lambda maps: (peaks(maps) == 0).tolist(),), "not a mask"),
-        (lambda: (lambda maps: int((peaks(maps) == 0).sum()),), "not how many"),
-        (lambda: (lambda maps: [],), "Mind the axes"),
-        (lambda: (lambda maps: (maps.amax(dim=(1, 2, 3)) == 0).nonzero().ravel(),), "Mind the axes"),
-        (lambda: (lambda maps: (peaks(maps) == 0).nonzero().ravel() + 1,), "Mind the axes"),
-        (lambda: (lambda maps: (peaks(maps) == 0).nonzero().ravel()[:1],), "Mind the axes"),
-        (lambda: (lambda maps: (peaks(maps) == 0).nonzero().repeat(2, 1),), "several times"),
-        (lambda: (lambda maps: (maps.amin(dim=(0, 2, 3)) == 0).nonzero().ravel()[::-1],), "ValueError"),
-        (lambda: (lambda maps: [float("nan")],), "NaN"),
-        (lambda: (lambda maps: "none",), "the numbers of the dead channels"),
-        (lambda: (zeroed,), "changed its argument `maps`"),
-        (lambda: (printed,), "is there a `return`"),
-        (lambda: (3,), "should be a function"),
     ],
     "activations/window": [
         (lambda: (window(3, 1),), "sees of the pooled maps"),
@@ -295,16 +232,7 @@ def test_the_filters_that_the_prose_points_at():
     assert (right > left)[[2, 24]].all()
     assert filters[4, 0].min() > 0 > filters[4, 2].max(), "bright above, dark below: the lower edge of a stroke"
     vectors = filters.flatten(1) / filters.flatten(1).norm(dim=1, keepdim=True)
-    assert vectors[9] @ vectors[24] < -0.7, "9 and 24 are near opposites"
-    vertical = torch.as_tensor(kernels.get("vertical edges")).flatten()
-    cosine = vectors @ (vertical / vertical.norm())
-    assert cosine.argmax() == 9
-    assert cosine.max() > 0.97
-
-
-def test_nobody_listens_to_dead_maps():
-    listened_to = network().features.conv2.weight.detach().norm(dim=(2, 3)).mean(0)
-    assert sorted(listened_to.argsort()[:3].tolist()) == [22, 28, 29]
+    assert vectors[9] @ vectors[24] == pytest.approx(-0.83, abs=0.01), "9 and 24 are near opposites"
 
 
 @pytest.mark.parametrize("channel", [10, 50, 61])
@@ -320,22 +248,29 @@ def test_the_loudest_channel_is_not_the_costliest_and_one_loss_is_not_enough():
     assert check("activations/blind", network(), six(), costliest()[:1]).status == "wrong"
 
 
-def test_blurs_and_sharpen_have_no_relatives_and_the_edges_do():
-    filters = network().features.conv1.weight.detach()[:, 0].flatten(1)
-    filters = filters / filters.norm(dim=1, keepdim=True)
-    chance = torch.randn(500, 32, 9, generator=torch.Generator().manual_seed(0))
-    chance = chance / chance.norm(dim=2, keepdim=True)
-    for name in ("vertical edges", "horizontal edges", "falling diagonal", "box blur", "gaussian blur", "sharpen"):
-        kernel = torch.as_tensor(kernels.get(name), dtype=torch.float32).flatten()
-        kernel = kernel / kernel.norm()
-        lucky = (chance @ kernel).amax(1).quantile(0.95)
-        assert ((filters @ kernel).max() > lucky) == (name.endswith(("edges", "diagonal"))), name
+@functools.cache
+def ranks():
+    """For 500 digits: the rank of the loudest channel among the channels by cost, from 1."""
+    images, labels = (part[:500] for part in running.tensors_of(data.load("mnist").test))
+    model = network()
+    maps = activations(model, images, "features.relu2")["features.relu2"]
+    behind = nn.Sequential(model.features.pool2, model.classifier)
+    with torch.no_grad():
+        full = behind(maps)[range(500), labels]
+        costs = []
+        for channel in range(64):
+            silenced = maps.clone()
+            silenced[:, channel] = 0
+            costs.append(full - behind(silenced)[range(500), labels])
+    cost = torch.stack(costs, 1)
+    return 1 + (cost > cost.gather(1, maps.amax((2, 3)).argmax(1)[:, None])).sum(1)
 
 
-def test_a_second_layer_window_has_eight_pixels_and_two_layers_follow_it():
-    names = [name for name, _ in network().named_modules()]
-    after = names[names.index("features.pool2") :]
-    assert sum(isinstance(network().get_submodule(name), nn.Linear) for name in after) == 2
+def test_loudness_is_a_good_hint_and_no_more():
+    if not data.load("mnist").real:
+        pytest.skip("a sentence about the real digits")
+    assert (ranks() == 1).float().mean() == pytest.approx(0.35, abs=0.01), "in about a third"
+    assert (ranks() <= 3).float().mean() > 0.5, "among the three costliest in more than half"
 
 
 def test_shuffling_filters_and_slices_leaves_the_logits():
