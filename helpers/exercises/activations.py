@@ -141,13 +141,14 @@ def _compare_patch(patch: np.ndarray, kernel: np.ndarray) -> None:
     )
 
 
-def _is_mask(answer: Any) -> bool:
+def is_mask(answer: Any) -> bool:
+    """Whether an answer is made of True and False, where numbers were asked for."""
     parts = list(answer) if isinstance(answer, list | tuple) else []
     return "bool" in str(getattr(answer, "dtype", "")) or any(isinstance(part, bool | np.bool_) for part in parts)
 
 
-def _channels(answer: Any, what: str) -> list[int]:
-    """The channels that an answer names, sorted: a list, a set, an array, a tensor, as `nonzero` gives them too."""
+def channels_of(answer: Any, what: str) -> list[int]:
+    """Return the channels that an answer names, sorted: a list, a set, an array, a tensor, as `nonzero` gives them."""
     if isinstance(answer, set | frozenset | range | dict):
         answer = list(answer)
     values = array(answer, what=what)
@@ -214,9 +215,9 @@ def _compare_windows(seen: list[tuple[np.ndarray, np.ndarray, int, int]]) -> Non
 @LESSON.check("blind")
 def blind(network: Any, image: Any, silenced: Any) -> str:
     """The network, the image and the channels to silence."""
-    if _is_mask(silenced):
+    if is_mask(silenced):
         raise Wrong("Give the numbers of the channels, not a mask of True and False.")
-    listed = _channels(silenced, "a list of channels")
+    listed = channels_of(silenced, "a list of channels")
     channels = sorted(set(listed))
     if not channels or channels[0] < 0 or channels[-1] > 63:
         raise Wrong("Give the numbers of channels of the second convolution, from 0 to 63.")

@@ -31,6 +31,7 @@ from helpers.explorers.pooling import PoolingExplorer
 from helpers.explorers.receptive import ReceptiveFieldExplorer
 from helpers.explorers.saliency import SaliencyExplorer
 from helpers.explorers.softmax import SoftmaxTemperature
+from helpers.explorers.time_machine import TimeMachine
 from helpers.explorers.turn import TurnDigit
 from helpers.explorers.weight_ledger import WeightLedger
 from helpers.explorers.window_stepper import WindowStepper
@@ -77,6 +78,7 @@ MADE = {
     ReceptiveFieldExplorer: lambda: ReceptiveFieldExplorer(IMAGES[0, 0]),
     SaliencyExplorer: lambda: SaliencyExplorer(network(), *FEW),
     SoftmaxTemperature: lambda: SoftmaxTemperature({"sure": (9.6, -1.5, 2.2), "torn": (5.2, -1.3, 4.9)}, CLASSES[:3]),
+    TimeMachine: lambda: TimeMachine(own=IMAGES[0, 0]),
     TurnDigit: lambda: TurnDigit({"one": network(), "two": network()}, *FEW),
     WeightLedger: WeightLedger,
     WindowStepper: lambda: WindowStepper(
