@@ -1,7 +1,7 @@
 """A training run as it looked from inside, snapshot by snapshot: filters, feature vectors, confusions, occlusion maps.
 
 Snapshots of whole networks are large (22 MB for 49 of them). A :class:`Recording` holds only what a picture shows; the
-one of the reference network's recipe is stored beside its weights, in less than half a megabyte.
+one of the reference network's recipe is stored beside its weights, in half a megabyte.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from helpers.data.download import PROJECT
 from helpers.inside.features import pca, vectors
 from helpers.inside.occlusion import occlusion
+from helpers.network.checkpoints import FOLDER
 from helpers.network.running import Images, predict
 from helpers.network.snapshots import Snapshots
 
-STORED = PROJECT / "data" / "checkpoints" / "mnist_growth.npz"
+STORED = FOLDER / "mnist_growth.pt"
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ class Recording:
         return np.maximum(sums, 0).astype(np.float32)
 
     def save(self, path: Path) -> None:
-        """Write the recording to a compressed file; fractions are kept in half precision."""
-        kept = {field.name: getattr(self, field.name) for field in fields(self)}
-        np.savez_compressed(path, **{k: v.astype(np.float16) if v.dtype.kind == "f" else v for k, v in kept.items()})
+        """Write the recording to a file; fractions are kept in half precision, counts in two bytes."""
+        kept = {field.name: torch.as_tensor(getattr(self, field.name)) for field in fields(self)}
+        torch.save({k: v.to(torch.float16 if v.is_floating_point() else torch.int16) for k, v in kept.items()}, path)
 
 
 def load(path: Path = STORED) -> Recording:
@@ -87,9 +87,8 @@ def load(path: Path = STORED) -> Recording:
     Raises:
         FileNotFoundError: if it is not there.
     """
-    with np.load(path, allow_pickle=False) as kept:
-        arrays = {field.name: kept[field.name] for field in fields(Recording)}
-    return Recording(**{k: v.astype(np.float32) if v.dtype.kind == "f" else v for k, v in arrays.items()})
+    kept = torch.load(path, map_location="cpu", weights_only=True)
+    return Recording(**{k: (v.float() if v.is_floating_point() else v.long()).numpy() for k, v in kept.items()})
 
 
 def recorded(

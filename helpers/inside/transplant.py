@@ -45,9 +45,9 @@ def cosines(filters: Filters, bank: Filters) -> Tensor:
 
 
 class Nearest(NamedTuple):
-    """For every filter its nearest relative in a bank: its number there ``index`` and the signed ``cosine``, (n,)."""
+    """For every filter its nearest relative in a bank: its number there ``number`` and the signed ``cosine``, (n,)."""
 
-    index: Tensor
+    number: Tensor
     cosine: Tensor
 
 

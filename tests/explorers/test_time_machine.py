@@ -44,7 +44,7 @@ def test_a_live_run_and_an_own_drawing():
 
 def test_a_recording_comes_back_from_its_file(tmp_path):
     run = growth.load()
-    run.save(tmp_path / "run.npz")
-    again = growth.load(tmp_path / "run.npz")
+    run.save(tmp_path / "run.pt")
+    again = growth.load(tmp_path / "run.pt")
     assert np.array_equal(run.confusion, again.confusion)
     np.testing.assert_allclose(run.points, again.points)
