@@ -148,4 +148,6 @@ def _written(number: float, panel: int) -> str:
         return (f"{number:.1f}" if abs(number) >= 0.5 else f"{number:.2f}").replace("-", "−")
     if panel == 2:
         return f"{number:.1%}"
-    return f"{number:.3f}" if 0.001 <= number < 100 else f"{number:.1e}"
+    if 0.00005 <= number < 100 or number == 0:
+        return f"{number:.3f}" if number >= 0.001 or number == 0 else f"{number:.4f}"
+    return f"{number:.1e}".replace("-", "−")

@@ -1,4 +1,4 @@
-"""The two networks of the series, the convolutional one and its dense rival, and a table of any network's layers."""
+"""The networks of the series, convolutional, dense and broken on purpose, and a table of any network's layers."""
 
 from __future__ import annotations
 
@@ -107,6 +107,16 @@ class DenseNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``(N, classes)`` of images ``(N, channels, size, size)``."""
         return self.classifier(x)
+
+
+def patient(name: str) -> nn.Sequential:
+    """A small network for MNIST, ``"healthy"`` or with one fault, ``"patient B"`` or ``"patient C"``.
+
+    Input ``(N, 1, 28, 28)``, output ``(N, 10)``: logits, but those of B pass a ReLU, and those of C a softmax.
+    """
+    ends: dict[str, list[nn.Module]] = {"healthy": [], "patient B": [nn.ReLU()], "patient C": [nn.Softmax(dim=1)]}
+    convolutions = [nn.Conv2d(1, 16, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(32 * 5 * 5, 10), *ends[name])
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.ticker import NullLocator
 
 from helpers.network.history import History
 from helpers.plots.style import COLORS, FAINT, RC, Picture, figure
@@ -40,7 +41,8 @@ def _draw(left: Any, right: Any, record: History) -> None:
         (right, record.accuracies, "accuracy", "validation_accuracy"),
     ]
     for axes, values, name, validation in panels:
-        axes.plot(steps, values, color=COLORS[0], alpha=0.18, linewidth=0.8)
+        if axes is left:  # a single batch is all right too often for the scale of the accuracies
+            axes.plot(steps, values, color=COLORS[0], alpha=0.18, linewidth=0.8)
         if len(values):
             axes.plot(steps, _smooth(values, window), color=COLORS[0], label="training (running mean)")
         measured = [(x, getattr(e, validation)) for x, e in zip(ends, record.epochs, strict=True)]
@@ -51,7 +53,10 @@ def _draw(left: Any, right: Any, record: History) -> None:
         axes.set(xlabel="step", ylabel=name, xlim=(0, max(record.total_steps, 1)))
         axes.grid(axis="y", alpha=0.25)
     left.set_ylim(0, max(2.5, 0.1) if not record.losses else min(3.0, max([*record.losses[:5], 0.5])) * 1.05)
-    right.set_ylim(0, 1.02)
+    right.set_yscale("logit", nonpositive="clip")  # else 98% and 99% look the same
+    right.yaxis.set_minor_locator(NullLocator())
+    right.set_yticks(shares := (0.1, 0.5, 0.9, 0.99), [f"{share:.0%}" for share in shares])
+    right.set_ylim(0.05, 0.998)
     last = record.epochs[-1].validation_accuracy if record.epochs else None
     if last is not None:
         right.set_title(f"validation accuracy {last:.2%}", fontsize=12)

@@ -220,6 +220,9 @@ def numbers(
     *,
     kind: Kind | Sequence[Kind] = "weights",
     signs: Sequence[str] | None = None,
+    rows: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    wide: float = 1.0,
     blocks: int = 0,
     form: str = "g",
     title: str = "",
@@ -233,10 +236,13 @@ def numbers(
         titles: one per grid.
         kind: palette of all the grids, or one each.
         signs: what stands between the grids, such as ``("×", "=")``; nothing if not given.
+        rows: names of the rows, written at the left of the first grid.
+        columns: names of the columns, written below each grid.
+        wide: width of a cell over its height.
         blocks: thick lines between blocks of so many rows and columns of the first grid; none if 0.
         form: format of the numbers, ``"g"`` or ``".2f"``.
         title: above everything.
-        side: width of one grid in inches.
+        side: width of one square grid in inches.
         alt: alternative text; composed from the titles if not given.
     """
     arrays = [np.atleast_2d(as_array(g)) for g in grids]
@@ -244,7 +250,7 @@ def numbers(
     kinds = [kind] * len(arrays) if isinstance(kind, str) else list(kind)
     signs = list(signs or [""] * (len(arrays) - 1))
     largest = max(max(a.shape) for a in arrays)
-    widths = [max(a.shape[1] / largest, 0.3) for a in arrays]
+    widths = [max(wide * a.shape[1] / largest, 0.3) for a in arrays]
     ratios = [w for pair in zip(widths, [0.14] * len(arrays), strict=True) for w in pair][:-1]
     with matplotlib.rc_context(RC):
         lines = max((t.count("\n") + 1 for t in titles if t), default=0)
@@ -252,7 +258,12 @@ def numbers(
         cells = drawn.subplots(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
         for i, (array, k) in enumerate(zip(arrays, kinds, strict=True)):
             written(cells[2 * i], array, k, form, side * widths[i])
-            cells[2 * i].set_title(titles[i])
+            cells[2 * i].set(title=titles[i], aspect=1 / wide)
+            cells[2 * i].tick_params(length=0)
+            if rows and i == 0:
+                cells[0].set_yticks(range(len(rows)), rows)
+            if columns:
+                cells[2 * i].set_xticks(range(len(columns)), columns)
         for draw, length in zip((cells[0].axhline, cells[0].axvline), arrays[0].shape if blocks else (), strict=False):
             for line in range(blocks, length, blocks):
                 draw(line - 0.5, color="white", linewidth=5)
