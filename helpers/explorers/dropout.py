@@ -24,8 +24,9 @@ PASSES = 200
 class DropoutExplorer(Explorer):
     """Turn dropout on a trained network's hidden layer, pass after pass.
 
-    Left, the image. Middle, the hidden units as they leave dropout: a cross where one is off in this pass, the others
-    brighter by 1/(1 − p). Right, the probabilities of this pass as bars, and as marks what the whole network says.
+    Left, the image. Middle, the hidden units as they leave dropout, those that respond most first: a cross where one is
+    off in this pass, the others brighter by 1/(1 − p). Right, the probabilities of this pass as bars, and as marks what
+    the whole network says.
 
     Args:
         model: a :class:`~helpers.network.models.ConvNet`, trained.
@@ -83,7 +84,7 @@ class DropoutExplorer(Explorer):
         (self._marks,) = right.plot(0.0 * self.bias, places, "|", color=INK, markersize=13, markeredgewidth=2)
         right.set(xlim=(0, 1.02), xlabel="probability")
         right.tick_params(axis="y", length=0)
-        self._bars.title.set_text("bars: this pass, |: test")
+        self._bars.title.set_text("bars: this pass; marks: all on")
         return drawn
 
     def compute(self, image: int, p: float, turn: int, mode: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -98,8 +99,9 @@ class DropoutExplorer(Explorer):
         whole = self.compute(image, p, turn, "test")[2]
         self._picture.set_data(self.images[image, 0])
         self._name.set_text(self.titles[image])
-        self._grid.set_data(left.reshape(-1, self.columns))
-        off = np.flatnonzero(~on)
+        strongest = (-self.hidden[image]).argsort(kind="stable")
+        self._grid.set_data(left[strongest].reshape(-1, self.columns))
+        off = np.flatnonzero(~on[strongest])
         self._crosses.set_data(off % self.columns, off // self.columns)
         said = f"pass {turn}: {len(off)} of {len(on)} units off" if mode == "training" else "test: every unit is on"
         self._said.set_text(said)

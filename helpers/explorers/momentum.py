@@ -59,7 +59,7 @@ class MomentumExplorer(Explorer):
         self._end = above.plot([], [], "o", color=COLORS[1], markersize=9)[0]
         above.set(xlabel="weight 1", ylabel="weight 2", xlim=(-4.6, 3.6), ylim=(-1.35, 1.35))
         self._bars = past.bar(range(20), np.zeros(20), color=COLORS[2], width=0.8)
-        past.set(xlabel="steps ago", ylim=(0, 1.05), xticks=[0, 5, 10, 15])
+        past.set(xlabel="steps ago", ylabel="still counts", ylim=(0, 1.05), xticks=[0, 5, 10, 15])
         self._titles = [axes.set_title("", fontsize=12) for axes in (slope, above, past)]
         return drawn
 
@@ -75,9 +75,9 @@ class MomentumExplorer(Explorer):
         self._titles[0].set_text(f"after {steps} steps: {where}")
         away = float(np.hypot(*path[-1]))
         lost = not away < 50
-        self._titles[1].set_text("it flew away: lr too large" if lost else f"{away:.2g} from the lowest point")
+        self._titles[1].set_text("it flew away: lr too large" if lost else f"distance to the cross: {away:.2g}")
         self._titles[1].set_color(BAD if lost else INK)
         weights = beta ** np.arange(len(self._bars))
         for bar, weight in zip(self._bars, weights, strict=True):
             bar.set_height(weight)
-        self._titles[2].set_text(f"weights add up to {1 / (1 - beta):.3g}")
+        self._titles[2].set_text(f"all past steps: {1 / (1 - beta):.3g}")

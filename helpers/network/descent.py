@@ -37,7 +37,7 @@ def valley_gradient(place: Any) -> Any:
 def descend(gradient: Callable[[Any], Any], start: Any, lr: float, beta: float, steps: int) -> np.ndarray:
     """The places (steps + 1, ...) that gradient descent with momentum visits, as ``torch.optim.SGD`` does.
 
-    Every step is ``step = beta · step + gradient``, then ``place = place − lr · step`` (Polyak, 1964).
+    Every step is ``move = beta · move + gradient``, then ``place = place − lr · move`` (Polyak, 1964).
 
     Raises:
         ValueError: if ``beta`` is not in [0, 1) or ``lr`` is not above 0.
@@ -45,10 +45,10 @@ def descend(gradient: Callable[[Any], Any], start: Any, lr: float, beta: float, 
     if not 0 <= beta < 1 or lr <= 0:
         raise ValueError(f"beta lies from 0 up to, but not including, 1, and lr above 0; got {beta} and {lr}.")
     place = np.asarray(start, dtype=float)
-    step, places = np.zeros_like(place), [place]
+    move, places = np.zeros_like(place), [place]
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(steps):
-            step = beta * step + gradient(place)
-            place = place - lr * step
+            move = beta * move + gradient(place)
+            place = place - lr * move
             places.append(place)
     return np.array(places)

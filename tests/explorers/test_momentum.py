@@ -16,7 +16,7 @@ def test_a_path_that_flies_away_is_said_and_drawn_without_an_error():
     tool = MomentumExplorer(beta=0.0, lr=0.2, steps=120)
     assert "flew away" in tool._titles[1].get_text()
     tool.set(lr=0.05)
-    assert "lowest point" in tool._titles[1].get_text()
+    assert "distance to the cross" in tool._titles[1].get_text()
 
 
 def test_the_tool_is_a_bundle_with_a_picture_and_words():

@@ -9,11 +9,13 @@ import pytest
 import torch
 from torch import nn
 
+from helpers import data
 from helpers.exercises.overfitting import LESSON
-from helpers.network.descent import descend, hump_gradient, valley_gradient
+from helpers.explorers.dropout import DropoutExplorer
+from helpers.network import checkpoints
 from tools import ROOT, lessons
 
-STORED = ROOT / "benchmarks" / "results" / "training.json"
+STORED = ROOT / "benchmarks" / "results" / "overfitting.json"
 
 
 def pair(matrix, *, both=True, diagonal=False, least=False):
@@ -113,70 +115,6 @@ def looped_drop(hidden, p, training):
 def paper(hidden, p, training):
     """Dropout as first published: the test is scaled."""
     return hidden * (torch.rand(hidden.shape) >= p) if training else hidden * (1 - p)
-
-
-def walk(renew, move):
-    """Descent with this rule for the step and this move."""
-
-    def descended(gradient, start, lr, beta, steps):
-        place, step = start, 0 * start
-        for _ in range(steps):
-            old = step
-            step = renew(step, gradient(place), beta)
-            place = place + move(old, step, lr)
-        return place
-
-    return descended
-
-
-def usual(old, step, lr):
-    """Against the step."""
-    return -lr * step
-
-
-def velocity(gradient, start, lr, beta, steps):
-    """Momentum with the learning rate inside the step."""
-    place, v = start, 0
-    while steps:
-        v = beta * v - lr * gradient(place)
-        place, steps = place + v, steps - 1
-    return place
-
-
-def history(gradient, start, lr, beta, steps):
-    """Momentum with all past gradients written out."""
-    place, past = np.array(start, dtype=float), []
-    for n in range(steps):
-        past.append(gradient(place))
-        place = place - lr * sum(beta ** (n - i) * g for i, g in enumerate(past))
-    return place
-
-
-torch.optim.SGD([torch.zeros(1, requires_grad=True)])  # the first optimizer imports for seconds: not in a timed call
-
-
-def by_torch(gradient, start, lr, beta, steps):
-    """Momentum by PyTorch's own optimizer, in float32."""
-    place = torch.tensor(start, dtype=torch.float32, requires_grad=True)
-    stepper = torch.optim.SGD([place], lr=lr, momentum=beta)
-    for _ in range(steps):
-        place.grad = gradient(place.detach())
-        stepper.step()
-    return place.detach()
-
-
-def writes_start(gradient, start, lr, beta, steps):
-    """Momentum that moves the start itself."""
-    step = 0
-    for _ in range(steps):
-        step = beta * step + gradient(start)
-        start -= lr * step
-    return start
-
-
-def from_start(gradient, start, lr, beta, steps):
-    """Momentum with the gradient of the first place only."""
-    return walk(lambda s, g, b: b * s + g, usual)(lambda _: gradient(start), start, lr, beta, steps)
 
 
 def stop(losses, patience, wait=0):
@@ -327,14 +265,6 @@ RIGHT = {
         lambda: (lambda h, p, t: torch.where(torch.rand_like(h) < p, 0.0, h / (1 - p)) if t else h,),
         lambda: (looped_drop,),
     ],
-    "overfitting/momentum": [
-        lambda: (lambda g, s, lr, b, n: descend(g, s, lr, b, n)[-1],),
-        lambda: (walk(lambda s, g, b: b * s + g, usual),),
-        lambda: (velocity,),
-        lambda: (history,),
-        lambda: (by_torch,),
-        lambda: (walk(lambda s, g, b: b * s - g, lambda old, step, lr: lr * step),),
-    ],
     "overfitting/early-stopping": [
         lambda: (stop,),
         lambda: (stop_by_counter,),
@@ -373,7 +303,7 @@ WRONG = {
     ],
     "overfitting/dropout": [
         (lambda: (lambda h, p, t: drop(h, p, t, scale=lambda p: 1),), "as they were"),
-        (lambda: (paper,), "as they were"),
+        (lambda: (paper,), "older form"),
         (lambda: (lambda h, p, t: drop(h, p, t, scale=lambda p: 1 - p),), "weakens them"),
         (lambda: (lambda h, p, t: drop(h, p, t, scale=lambda p: 1 / p),), "divide by p"),
         (lambda: (lambda h, p, t: drop(h, p, t, scale=lambda p: p),), "multiply the survivors by p"),
@@ -397,30 +327,6 @@ WRONG = {
         (lambda: (lambda h, p, t: drop(h, p, t, scale=lambda p: 3),), "should be multiplied by"),
         (lambda: (lambda h, p, t: drop(h, p, t) if t else None,), "is there a `return`"),
         (lambda: (lambda h, p, t: h * torch.nan,), "NaN"),
-    ],
-    "overfitting/momentum": [
-        (lambda: (walk(lambda s, g, b: g, usual),), "no memory"),
-        (lambda: (walk(lambda s, g, b: s + g, usual),), "never fades"),
-        (lambda: (walk(lambda s, g, b: b * s + (1 - b) * g, usual),), "mean of the past"),
-        (lambda: (walk(lambda s, g, b: s + b * g, usual),), "belongs to the old step"),
-        (lambda: (walk(lambda s, g, b: b * (s + g), usual),), "weakens the new gradient"),
-        (lambda: (walk(lambda s, g, b: (1 - b) * s + g, usual),), "counts with 1 − beta"),
-        (lambda: (walk(lambda s, g, b: (1 - b) * s + b * g, usual),), "share of the old step"),
-        (lambda: (walk(lambda s, g, b: b * s - g, usual),), "uphill"),
-        (lambda: (walk(lambda s, g, b: b * s + g, lambda old, step, lr: lr * step),), "uphill"),
-        (lambda: (walk(lambda s, g, b: b * s + g, lambda old, step, lr: -lr * old),), "Renew it first"),
-        (lambda: (walk(lambda s, g, b: b * s + g, lambda old, step, lr: -step),), "learning rate is missing"),
-        (lambda: (lambda g, s, lr, b, n: descend(g, s, lr, b, n - 1)[-1],), "steps instead of"),
-        (lambda: (lambda g, s, lr, b, n: descend(g, s, lr, b, n + 1)[-1],), "steps instead of"),
-        (lambda: (lambda g, s, lr, b, n: descend(g, s, lr, b, 7)[-1],), "7 steps instead of"),
-        (lambda: (lambda g, s, lr, b, n: descend(g, s, lr, 0.9, n)[-1],), "Two lines in the loop"),
-        (lambda: (lambda g, s, lr, b, n: descend(g, s, lr, b, n),), "Return the last place"),
-        (lambda: (lambda g, s, lr, b, n: (descend(g, s, lr, b, n)[-1], 0.0),), "a tuple of 2"),
-        (lambda: (lambda g, s, lr, b, n: s,), "has not moved"),
-        (lambda: (from_start,), "at the start, every time"),
-        (lambda: (writes_start,), "changed its argument `start`"),
-        (lambda: (lambda g, s, lr, b, n: np.full(np.shape(s), np.nan),), "NaN"),
-        (lambda: (printed,), "is there a `return`"),
     ],
     "overfitting/early-stopping": [
         (lambda: (lambda losses, patience: int(np.argmin(losses)),), "lowest of all"),
@@ -453,65 +359,45 @@ WRONG = {
 }  # fmt: skip
 
 
-def test_the_ball_of_the_lesson_does_what_its_prose_says():
-    ends = {beta: descend(hump_gradient, 0.0, 0.1, beta, 60) for beta in (0.0, 0.8, 0.9, 0.98)}
-    assert ends[0.0][-1] == pytest.approx(1.4, abs=0.05)
-    assert ends[0.8][-1] < 2
-    assert ends[0.9][-1] == pytest.approx(4, abs=0.2)
-    assert ends[0.98].max() > 6
-    assert ends[0.98][-1] < ends[0.98].max() - 1
-
-
-def test_a_little_momentum_brings_back_a_path_that_flies_away():
-    ends = {beta: np.hypot(*descend(valley_gradient, (-4, 0.75), 0.12, beta, 300)[-1]) for beta in (0.0, 0.05)}
-    assert ends[0.0] > 100
-    assert ends[0.05] < 4
-
-
-def test_a_steady_slope_makes_a_step_ten_times_as_long():
-    places = descend(lambda place: np.ones_like(place), 0.0, 0.1, 0.9, 200)
-    assert places[-2] - places[-1] == pytest.approx(1.0)
-
-
-def test_twice_the_image_wants_twice_the_filter():
-    image, kernel = torch.rand(1, 1, 11, 13).double(), torch.randn(1, 1, 3, 3).double()
-    twice = [x.repeat_interleave(2, 2).repeat_interleave(2, 3) for x in (image, kernel)]
-    large = nn.functional.conv2d(*twice, stride=2)
-    torch.testing.assert_close(large, 4 * nn.functional.conv2d(image, kernel))
-
-
-def test_the_stored_race_holds_what_the_lesson_draws():
-    stored = json.loads(STORED.read_text(encoding="utf-8"))
-    rungs = {rung["name"]: np.median(rung["seconds"]) for rung in stored["rungs"]}
-    assert next(iter(rungs)) == "textbook loop"
-    assert rungs["textbook loop"] > 3 * rungs["fit"]
-    assert {"processor", "threads", "bfloat16 in hardware", "torch"} <= set(stored["machine"])
-    assert all(len(rung["seconds"]) == len(rung["epochs"]) == len(rung["accuracy"]) for rung in stored["rungs"])
-    assert all(min(rung["accuracy"]) >= stored["target"] for rung in stored["rungs"])
-
-
 def why(key, option):
     """The text of an option of a prediction, and its explanation."""
     chosen = LESSON.questions[f"overfitting/{key}"].options["abcd".index(option)]
     return f"{chosen.text}: {chosen.why}"
 
 
-def test_the_numbers_in_the_options_are_those_of_the_sum():
-    moves = -np.diff(descend(lambda place: np.ones_like(place), 0.0, 0.1, 0.9, 200))
-    assert f"{moves[0]:.1f}" in why("steady-slope", "a")
-    assert f"{moves[1]:.2f}" in why("steady-slope", "b")
-    assert f"{moves[2] - moves[1]:.3f}" in why("steady-slope", "b")
-    assert f"{moves[-1]:.0f}: ten times" in why("steady-slope", "c")
-    assert (1 / 0.5) / 0.5 == 4  # the survivors halved: a quarter of the sum
+def test_halved_survivors_make_the_gap_four_times_as_large():
+    assert (1 / 0.5) / 0.5 == 4  # on average a quarter of the sum arrives, instead of half of it
     assert "four times instead of twice" in why("survivors", "b")
 
 
-def test_the_right_options_agree_with_what_the_notebook_shows():
-    shares = re.findall(r"([A-Z][\w\-/ ]+) ([\d.]+)%", lessons.stored("overfitting", "right answers, class by class"))
-    assert min(shares, key=lambda pair: float(pair[1]))[0] == "Shirt"
-    slow, fast, momentum, _ = (
-        float(x) for x in re.findall(r": ([\d.]+)$", lessons.stored("overfitting", "momentum 0.9, lr"), re.MULTILINE)
+def test_the_small_network_of_the_prediction_has_as_many_weights_as_it_says():
+    stored = json.loads(STORED.read_text(encoding="utf-8"))["conditions"]
+    assert f"{stored['few weights']['parameters']:,}" in LESSON.questions["overfitting/fewer-weights"].text
+    assert f"{stored['plain']['parameters']:,}" in LESSON.questions["overfitting/fewer-weights"].text
+
+
+def test_the_answer_sways_as_the_lesson_says():
+    fashion, network = data.load("fashion").torch(), checkpoints.load("fashion")
+    if not fashion.real:
+        pytest.skip("about the real garments")
+    labels = (6, 0, 4, 9)
+    picked = [int((fashion.test.labels == label).nonzero()[0]) for label in labels]
+    tool = DropoutExplorer(network, fashion.test.images[picked], fashion.classes)
+    at = {p: [np.array([tool.compute(i, p, turn, "training")[2] for turn in range(1, 201)]) for i in range(4)]
+          for p in (0.5, 0.9)}  # fmt: skip
+    spread = [chances[:, label].std() for chances, label in zip(at[0.5], labels, strict=True)]
+    assert spread[0] > 1.5 * max(spread[1:]), "the shirt sways most"
+    assert set(at[0.5][0].argmax(1)) == {0, 6}, "between shirt and T-shirt"
+    assert all(
+        (chances.argmax(1) == label).mean() > 0.98 for chances, label in zip(at[0.5][1:], labels[1:], strict=True)
     )
-    assert slow - fast > 0.5 * (slow - momentum), "ten times the rate closes most of the gap"
-    last, lowest = re.findall(r"loss ([\d.]+)", lessons.stored("overfitting", "at its lowest"))[1:3]
-    assert float(last) > float(lowest)
+    assert 0.5 < (at[0.9][3].argmax(1) == 9).mean() < 0.65, "a boot in little more than half of the passes"
+
+
+def test_the_right_options_agree_with_what_the_notebook_shows():
+    shares = re.findall(r"([A-Z][\w\-/ ]+) ([\d.]+)%", lessons.stored("overfitting", "T-shirt/top"))
+    assert min(shares, key=lambda pair: float(pair[1]))[0] == "Shirt"
+    lowest, last = (
+        float(x) for x in re.findall(r"validation, .*loss ([\d.]+)", lessons.stored("overfitting", "lowest loss:"))
+    )
+    assert last > 1.2 * lowest
