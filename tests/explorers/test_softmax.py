@@ -104,3 +104,10 @@ def test_it_is_shown_as_a_picture_with_words(tool):
     assert data["image/png"][:4] == b"\x89PNG"
     assert "probability" in about["image/png"]["alt"]
     assert SoftmaxTemperature()._repr_mimebundle_()[0]["image/png"] == data["image/png"]
+
+
+def test_small_numbers_are_written_out_as_long_as_there_is_one_to_see(tool):
+    tool.set(example="torn between 4 and 9")
+    assert {"0.0001", "0.0007"} <= set(texts(tool, 1))
+    tool.set(example="sure: a 7")
+    assert any(text.endswith("e−08") for text in texts(tool, 1))

@@ -1,6 +1,8 @@
 """Right and wrong answers to its exercises, and the claims of its prose and its predictions."""
 
+import inspect
 import itertools
+import json
 import math
 import re
 
@@ -13,8 +15,8 @@ from torch.nn import functional as F
 
 from helpers.exercises import check
 from helpers.exercises.training import LESSON
-from helpers.network import models
-from tools import lessons
+from helpers.network import models, training
+from tools import ROOT, lessons
 
 
 def patient(*end, size=3, flat=800, relu=nn.ReLU, width=10):
@@ -550,6 +552,23 @@ def test_the_numbers_in_the_options_are_those_of_the_network():
     assert "0.1" in why("first-loss", "a")
     assert f"{math.log(10):.3f}" in why("first-loss", "c")
     assert f"{math.exp(-10):.5f}" in why("first-loss", "d")
+
+
+def test_the_validation_table_is_what_was_measured():
+    stored = json.loads((ROOT / "benchmarks" / "results" / "settings.json").read_text(encoding="utf-8"))
+    means = {tuple(row["setting"].items()): f"{100 * sum(row['accuracy']) / 3:.2f}%" for row in stored}
+    assert all(len(row["accuracy"]) == 3 for row in stored)
+    default = means.pop(())
+    assert all(other <= default for other in means.values()), "No neighbor does better"
+    names = {"highest learning rate": "lr", "shift in pixels": "shift", "images in a batch": "batch_size"}
+    text = "\n".join(cell.source for cell in lessons.cells(lessons.chosen(["training"])[0]))
+    for line, name in names.items():
+        lower, own, higher = re.search(rf"^\|{line}\|(.+)\|$", text, re.MULTILINE)[1].split("|")
+        assert own.endswith(f" **{default}**")
+        assert float(own.split(":")[0]) == inspect.signature(training.fit).parameters[name].default
+        for cell in (lower, higher):
+            value, accuracy = cell.split(": ")
+            assert means[((name, float(value) if "." in value else int(value)),)] == accuracy
 
 
 def stated(pattern, near):

@@ -509,6 +509,17 @@ def test_wrap():
     assert wrap("", 5) == ""
 
 
+def test_numbers_name_their_rows_and_columns():
+    picture = plots.numbers([np.eye(3, 2), np.eye(3, 2)], rows=list("abc"), columns=list("xy"), wide=2)
+    first, _, second = picture.figure.axes
+    assert [label.get_text() for label in first.get_yticklabels()] == list("abc")
+    assert [label.get_text() for label in second.get_yticklabels()] == []
+    assert [[label.get_text() for label in axes.get_xticklabels()] for axes in (first, second)] == [list("xy")] * 2
+    picture.png()
+    box = first.get_window_extent()
+    assert box.width / 2 == pytest.approx(2 * box.height / 3, rel=0.01)
+
+
 # -- training curves -------------------------------------------------------------------------------------------------
 
 
@@ -549,6 +560,15 @@ def test_history_marks_the_validation_accuracy_at_the_end_of_the_epochs():
     assert list(dots.get_ydata()) == [0.9, 0.95]
     assert "95.00%" in right.get_title()
     assert "95.00%" in plots.history(made).alt
+
+
+def test_accuracies_near_one_can_be_told_apart_and_those_at_the_ends_are_drawn():
+    made = record(40, 40)
+    made.accuracies = [0.0] * 10 + [1.0] * 30
+    right = plots.history(made).figure.axes[1]
+    near, nearer, top = right.transData.transform([(0, 0.98), (0, 0.99), (0, 0.5)])[:, 1]
+    assert nearer - near > 0.1 * (near - top)
+    assert plots.history(made).png()
 
 
 def test_live_curves_draw_nothing_in_a_script(monkeypatch):
