@@ -1,5 +1,6 @@
 """A real JupyterLab in a real Chromium, as a student meets it: open a lesson, run it, move what can be moved."""
 
+import base64
 import contextlib
 import json
 import os
@@ -19,7 +20,7 @@ from playwright.sync_api import Browser, ElementHandle, Page, sync_playwright
 from playwright.sync_api import Error as Failed
 from playwright.sync_api import TimeoutError as TookTooLong
 
-from tools import ROOT
+from tools import ROOT, deck
 
 SCREENSHOTS = ROOT / "screenshots"
 FLAGS = (
@@ -307,6 +308,38 @@ class Notebook:
             self.page.wait_for_function(
                 "!lesson.panel().content.node.innerText.includes('Loading widget')", timeout=10_000
             )
+
+    def slides(self) -> list[dict]:
+        """Every step of every slide on a screen of 1280×720, as the deck shows it: then the page is as before.
+
+        Each has `slide`, `step`, `title`, `share` (of the full size of text), `overflow` (pixels below the screen, at
+        most 0 where all can be seen) and `shown` (indices of the cells).
+        """
+        source = base64.b64encode((ROOT / "tools" / "deck" / "deck.js").read_bytes()).decode()
+        self.page.set_viewport_size({"width": 1280, "height": 720})
+        found = self.page.evaluate(
+            """async ([source, slides]) => {
+              const {Deck} = await import('data:text/javascript;base64,' + source);
+              const deck = new Deck(window, slides), found = [];
+              const painted = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+              for (let last = ''; ; deck.on()) {
+                deck.show(deck.slide, deck.step);
+                const place = deck.slide + '.' + deck.step;
+                if (place === last) break;
+                last = place;
+                await painted();
+                for (const image of deck.notebook.node.querySelectorAll('.deck-on img')) await lesson.decoded(image);
+                deck.fit();
+                found.push({slide: deck.slide, step: deck.step, title: slides[deck.slide].title, share: deck.share,
+                  overflow: deck.overflow, shown: deck.shown});
+              }
+              deck.close();
+              return found;
+            }""",
+            [source, deck.plan(ROOT / "notebooks" / self.name)],
+        )
+        self.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+        return found
 
     def save(self) -> None:
         """Save, as Ctrl+S does."""

@@ -23,10 +23,7 @@ from tools import ROOT, folds
 from tools.lessons import Refusal, chosen, read, relink
 
 FINGERPRINT = "outputs_made_from"
-# The slides treat a cell of an unknown layer as never shown but passable. Without it, Shift+Enter into presenter notes
-# ends on an empty slide that no key leaves (jupyterlab-slideshow 0.3.4).
-DECK = "jupyterlab-slideshow"
-KEPT_CELL_METADATA = ("tags", "slideshow", DECK, "@deathbeds/jupyterlab-fonts", "jupyter", "editable")
+KEPT_CELL_METADATA = ("tags", "slideshow", "jupyter", "editable")
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LANGUAGE = {
     "codemirror_mode": {"name": "ipython", "version": 3},
@@ -60,8 +57,6 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         cell.metadata = nbformat.from_dict(
             {key: cell.metadata[key] for key in KEPT_CELL_METADATA if key in cell.metadata}
         )
-        if cell.metadata.get("slideshow", {}).get("slide_type") == "notes":
-            cell.metadata[DECK] = {"layer": "notes"}
         if cell.cell_type == "code":
             cell.outputs = [output for output in map(_clean_output, cell.outputs) if output is not None]
             folds.fold(cell)

@@ -1,30 +1,29 @@
 """Present a lesson as slides, in JupyterLab with its kernel: `make slides LESSON=occlusion`.
 
-JupyterLab opens the lesson with the deck of jupyterlab-slideshow already running. It uses settings and a workspace of
-its own, inside .venv, so that presenting does not change how the next `make lab` looks. In the deck: the arrow keys
-move, Shift+Enter runs a cell, Escape leaves the deck.
+The deck (`tools/deck`) opens around JupyterLab's own page; the key ? lists its keys, P opens the presenter's window. It
+uses settings and a workspace of its own, inside .venv, and saves nothing by itself, so that presenting changes neither
+the notebook nor how the next `make lab` looks. `FLAGS=--ip=0.0.0.0` lets a phone in the same room open the presenter's
+page, at the address that is printed, with the token.
 """
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
 from tools import ROOT
-from tools.lessons import Refusal, chosen
+from tools.lessons import Refusal, chosen, name_of
 
 SETTINGS = {
-    "jupyterlab-slideshow/plugin": {"active": True},
     "@jupyterlab/notebook-extension/tracker": {"autoStartDefaultKernel": True},
-    # Legible from the back of a lecture room; the browser's zoom (Ctrl and plus) still works on top.
-    "@jupyterlab/apputils-extension/themes": {
-        "overrides": {"code-font-size": "18px", "content-font-size1": "20px", "content-line-height": "1.5"}
-    },
+    "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
 }
 
 
 def prepare(folder: Path) -> None:
-    """Write the settings of the presentation, those that the deck itself changed when it was left included."""
+    """Write the settings of the presentation, and forget which lessons were presented before."""
+    shutil.rmtree(folder / "workspaces", ignore_errors=True)
     for name, values in SETTINGS.items():
         path = folder / "settings" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +36,9 @@ def command(lesson: Path, folder: Path) -> list[str]:
         sys.executable,
         "-m",
         "jupyterlab",
-        str(lesson.relative_to(ROOT)),
+        "--ServerApp.jpserver_extensions=tools.deck=True",
+        "--LabApp.expose_app_in_browser=True",
+        f"--LabApp.default_url=/deck/deck/{name_of(lesson)}",
         f"--LabApp.user_settings_dir={folder / 'settings'}",
         f"--LabApp.workspaces_dir={folder / 'workspaces'}",
     ]

@@ -39,7 +39,7 @@ import pytest
 
 from tools import folds, lessons
 from tools.lessons import Lesson, is_notes, items, prose
-from tools.notebooks import DECK, FINGERPRINT, MACHINE_PATH, WIDGET_VIEW, fingerprint, readable
+from tools.notebooks import FINGERPRINT, MACHINE_PATH, WIDGET_VIEW, fingerprint, readable
 
 SLIDE_TYPES = {"slide", "subslide", "fragment", "notes", "skip", ""}
 TAGS = {"setup", "answer", "claims", "exercise", "check", "nbval-check-output", "real-data"}
@@ -323,8 +323,6 @@ def slides(lesson):
             yield f"cell {index} is code that a slide show would leave out, and later cells need it: show it"
         if kind == "notes" and cell.cell_type != "markdown":
             yield f"cell {index}: presenter notes are markdown"
-        if kind == "notes" and DECK not in cell.metadata:
-            yield f"cell {index}: these notes would end the slide show: run `python -m tools.notebooks clean`"
     if types[0] != "slide":
         yield "the first cell opens a slide"
     if "notes" not in types:

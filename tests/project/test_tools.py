@@ -9,7 +9,7 @@ import sys
 import nbformat
 import pytest
 
-from tools import ROOT, lessons, nbval_real_data, notebooks, pages, slides
+from tools import ROOT, deck, lessons, nbval_real_data, notebooks, pages, slides
 
 WIDGET = {notebooks.WIDGET_VIEW: {"model_id": "ab12", "version_major": 2, "version_minor": 0}}
 
@@ -170,13 +170,43 @@ def test_a_cell_that_is_not_of_the_data_is_compared_on_the_stand_in(monkeypatch)
     assert [item.options["check"] for item in cells] == [True, False, True]
 
 
-def test_slides_open_with_the_deck_running_every_time(tmp_path):
+def test_a_presentation_starts_without_the_lessons_presented_before(tmp_path):
     slides.prepare(tmp_path)
-    deck = tmp_path / "settings/jupyterlab-slideshow/plugin.jupyterlab-settings"
-    assert json.loads(deck.read_text())["active"] is True
-    deck.write_text('{"active": false}')  # what the deck itself writes when it is left
+    (tmp_path / "workspaces").mkdir()
+    (tmp_path / "workspaces" / "default.jupyterlab-workspace").write_text("{}")
     slides.prepare(tmp_path)
-    assert json.loads(deck.read_text())["active"] is True
+    assert not (tmp_path / "workspaces").exists()
+    saving = json.loads((tmp_path / "settings/@jupyterlab/docmanager-extension/plugin.jupyterlab-settings").read_text())
+    assert saving == {"autosave": False}, "presenting does not change the notebook"
+
+
+def test_the_deck_plans_every_cell_but_notes_and_claims(tmp_path):
+    def markdown(source, kind):
+        return nbformat.v4.new_markdown_cell(source, metadata={"slideshow": {"slide_type": kind}})
+
+    def code(source, kind):
+        return nbformat.v4.new_code_cell(source, metadata={"slideshow": {"slide_type": kind}})
+
+    cells = [
+        markdown("# Edges", "slide"),
+        markdown("<details>\n<summary>For the presenter</summary>\n\n**3 min.** Ask *them*.\n\n</details>", "notes"),
+        code("1", ""),
+        code("2", "fragment"),
+        markdown("## Exercises", "slide"),
+        markdown("### Exercise 1: blur\n★☆☆ · 5 min\n\nBlur.", ""),
+        code("answer = ...", ""),
+        code("assert True", "skip"),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "02_a.ipynb")
+    made = deck.plan(tmp_path / "02_a.ipynb")
+    assert [(slide["title"], slide["steps"]) for slide in made] == [
+        ("Edges", [[0, 2], [3]]),
+        ("Exercises", [[4]]),
+        ("Exercise 1: blur", [[5, 6]]),
+    ]
+    assert [slide["minutes"] for slide in made] == [3, 0, 0]
+    assert "<em>them</em>" in made[0]["notes"]
+    assert "<details" not in made[0]["notes"]
 
 
 def test_a_page_has_the_words_of_every_picture_and_no_presenter_notes(tmp_path):
