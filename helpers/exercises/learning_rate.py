@@ -127,9 +127,9 @@ _OTHER_RATES: tuple[tuple[Callable[[Measured], float], str], ...] = (
 
 
 def _told_apart(make: Callable[[], Any], right: Callable[[Any], Any], others: list[Callable[[Any], Any]]) -> list[Any]:
-    """Four cases in which no two ways to answer agree everywhere, so that a hint names the mistake that was made."""
+    """Seven cases in which no two ways to answer agree everywhere, so that a hint names the mistake that was made."""
     while True:
-        cases = [make() for _ in range(4)]
+        cases = [make() for _ in range(7)]
         if len({tuple(way(case) for case in cases) for way in (right, *others)}) == len(others) + 1:
             return cases
 
@@ -179,6 +179,8 @@ Count = Callable[[Tensor, Tensor, Tensor], int]
 _OTHER_COUNTS: tuple[tuple[Count, str], ...] = (
     (lambda w, b, x: _dead(w, 0 * b, x), "You leave out the bias: it is added to every response before ReLU."),
     (lambda w, b, x: len(w) - _dead(w, b, x), "That is how many are alive."),
+    (lambda w, b, x: int((_maps(w, b, x).amax((0, 2, 3)) < 0).sum()), "Exactly zero is dead too: ReLU leaves nothing "
+     "of it either."),
     (lambda w, b, x: int((w.amax((1, 2, 3)) <= 0).sum()), "Negative weights do not settle it: with a positive bias "
      "such a filter responds to empty paper. Ask the maps."),
     (lambda w, b, x: int((b <= 0).sum()), "A negative bias does not settle it: the weights may outweigh it."),
@@ -211,7 +213,11 @@ def _bank(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         bias = torch.from_numpy(rng.normal(-0.3, 1, count)).float() * size
         bright = rng.permutation(np.linspace(0.15, 0.9, many))
         images = torch.from_numpy(rng.random((many, 1, 8, 9)) * bright[:, None, None, None]).float()
-        sure = _maps(weight, bias, images).amax((0, 2, 3)).abs().min() > 1e-3
+        weight[0], bias[0] = 0, 0  # exactly zero everywhere: dead as well
+        order = torch.from_numpy(rng.permutation(count))
+        weight, bias = weight[order], bias[order]
+        top = _maps(weight, bias, images).amax((0, 2, 3)).abs()
+        sure = ((top > 1e-3) | (top == 0)).all()
         if sure and 0 < _dead(weight, bias, images) < count:
             return weight, bias, images
 
