@@ -143,10 +143,9 @@ def plain(rung, digits, samples, seed, most, target):
     generator = torch.Generator().manual_seed(seed)
     if rung.optimizer == "sgd":
         optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9, nesterov=True, weight_decay=5e-4)
-        gamma = 1.0
     else:
-        optimizer, gamma = torch.optim.Adadelta(model.parameters(), lr=1.0), 0.7
-    rates = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=gamma)
+        optimizer = torch.optim.Adadelta(model.parameters(), lr=1.0)
+    rates = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.7)
     seconds, steps = 0.0, 0
     spent = 0
     while spent < most:

@@ -14,6 +14,17 @@ from helpers.filters import convolve
 LESSON = Lesson("convolutional_layer")
 
 LESSON.ask(
+    "thirty-two",
+    "The network that you will train begins with 32 filters of 3×3. What does it do with them?",
+    Option("It finds the 32 strongest 3×3 patterns in the image", "Nothing is searched for. The filters are there "
+           "before the image comes, and each one is laid on every place, whether it fits or not."),
+    Option("It asks the same 32 questions at every place of every image", "Each filter responds at 26·26 places of a "
+           "digit: 32·676 = 21,632 numbers, most of them weak.", right=True),
+    Option("It looks at 32 places of the image", "Every filter visits all 676 places. The 32 counts questions, not "
+           "places."),
+)  # fmt: skip
+
+LESSON.ask(
     "weight-shape",
     "A layer reads 32 maps and delivers 64. Its filters are 3×3. What is the shape of its weights?",
     Option("(64, 3, 3)", "That would be 64 flat filters. A filter is as deep as its input, and this input is 32 maps "
@@ -32,6 +43,18 @@ LESSON.ask(
            "write down. Depth without a bend between the layers buys nothing else.", right=True),
     Option("Detect edges in twice as many directions", "One filter still delivers one map. New directions come from "
            "more filters, not from more layers."),
+)  # fmt: skip
+
+LESSON.ask(
+    "ledger",
+    "Twenty filters of 10×10, 2,020 weights with their biases, deliver 20·361 = 7,220 values. How many weights does a "
+    "dense layer need to deliver as many values from a digit of 28×28 pixels?",
+    Option("15,700: twenty units that see all pixels", "A dense layer delivers one value a unit, so these twenty "
+           "deliver 20 values. Here are 7,220 to deliver."),
+    Option("729,220: a 10×10 window and a bias for each value", "That is a layer that is local and does not share. A "
+           "dense unit sees all 784 pixels."),
+    Option("5,667,700: all pixels and a bias for each value", "785 weights for each of the 7,220 values, and nothing "
+           "is shared.", right=True),
 )  # fmt: skip
 
 LESSON.ask(

@@ -79,7 +79,7 @@ class NetworkReader(Explorer):
         totals = [sum(row.parameters for row in rows), sum(row.multiplications for row in rows)]
         self._bars(self._rows[1], [row.parameters for row in rows], rows, chosen, scale)
         self._bars(self._rows[2], [row.multiplications for row in rows], rows, chosen, scale)
-        self._heads[0].set_text("maps: the taller the larger, the wider the more of them")
+        self._heads[0].set_text("maps, drawn by their square roots: taller is larger, wider is more of them")
         self._heads[1].set_text(f"parameters: {totals[0]:,} in all")
         self._heads[2].set_text(f"multiplications for one image: {totals[1]:,} in all")
         for text, sentence in zip(self._said, explain(rows, chosen), strict=True):
@@ -94,7 +94,7 @@ class NetworkReader(Explorer):
             box = Rectangle((i - wide / 2, 0.22), wide, 0.8 * high, color=_color(row, i == chosen))
             self._rows[0].add_patch(box)
             size = "×".join(map(str, row.output)) if len(rows) <= 8 else f"{row.output[-1]}"
-            below = self._rows[0].text(i, 0.18, size, ha="center", va="top", fontsize=10, color=INK)
+            below = self._rows[0].text(i, 0.18, size, ha="center", va="top", fontsize=11, color=INK)
             self._made += [box, below]
 
     def _bars(self, axes: Any, values: list[int], rows: list[Cost], chosen: int, scale: str) -> None:
@@ -103,7 +103,7 @@ class NetworkReader(Explorer):
             high = value / longest if scale == "linear" else max(math.log10(max(value, 1)) / math.log10(longest), 0)
             bar = Rectangle((i - 0.38, 0), 0.76, high, color=_color(rows[i], i == chosen))
             axes.add_patch(bar)
-            label = axes.text(i, high + 0.03, _short(value), ha="center", va="bottom", fontsize=9.5, color=INK)
+            label = axes.text(i, high + 0.03, _short(value), ha="center", va="bottom", fontsize=11, color=INK)
             self._made += [bar, label]
         (base,) = axes.plot([-0.5, len(values) - 0.5], [0, 0], color=FAINT, linewidth=1)
         self._made.append(base)

@@ -16,6 +16,8 @@ from helpers.filters.ledger import accounts, dense_rival
 from helpers.plots.style import COLORS, FAINT, INK, figure, frame
 
 FILTERS, PASSED, NEXT = COLORS[0], INK, COLORS[1]
+DOTS = 40
+"""Dots along a side of the small image at most: more could not be told apart."""
 
 
 class WeightLedger(Explorer):
@@ -87,7 +89,7 @@ class WeightLedger(Explorer):
         tear += [(x + 0.1, y) for x, y in reversed(tear)]
         corners = [(wide - 0.75 + x, 0.08 + 3 * row + y) for x, y in tear]
         self._tear = page.add_patch(Polygon(corners, facecolor="white"))
-        self._note = page.text(self._left, high - 0.09, "", fontsize=10.5, color=FAINT, va="center")
+        self._note = page.text(self._left, high - 0.09, "", fontsize=11, color=FAINT, va="center")
         return drawn
 
     def draw(self, units: int, window: int, stride: int, outputs: int) -> None:
@@ -127,6 +129,7 @@ class WeightLedger(Explorer):
         for patches, places in zip(self._windows, boxes, strict=True):
             for patch, (x, y, size) in zip(patches, places, strict=True):
                 patch.set(x=x, y=y, width=size, height=size)
-        starts = [stride * i + 0.5 for i in range(along)]
+        skip = -(-along // DOTS)  # in a large image one dot in so many, or drawing them would take half a minute
+        starts = [stride * i + 0.5 for i in range(0, along, skip)]
         self._dots[2].set_data([x for x in starts for _ in starts], [y for _ in starts for y in starts])
-        self._dots[2].set_markersize(max(1.2, min(4.0, 28 / along)))
+        self._dots[2].set_markersize(max(1.2, min(4.0, 28 / len(starts))))

@@ -2,7 +2,7 @@
 
 from helpers.plots.charts import bars, confusion, curves, probabilities
 from helpers.plots.clouds import cloud
-from helpers.plots.diagrams import rulers
+from helpers.plots.diagrams import deep_filter, rulers
 from helpers.plots.live import LiveCurves, history
 from helpers.plots.pictures import images, mosaic, numbers, overlay
 from helpers.plots.recipes import recipes
@@ -16,6 +16,7 @@ __all__ = [
     "cloud",
     "confusion",
     "curves",
+    "deep_filter",
     "history",
     "images",
     "mosaic",

@@ -104,6 +104,15 @@ def test_every_setting_can_be_drawn(extreme):
     assert re.search(r"\d", written(tool))
 
 
+@pytest.mark.parametrize(("side", "stride", "dots"), [(28, 1, 19), (28, 3, 7), (5000, 1, 40)])
+def test_a_dot_stands_for_each_place_but_a_large_image_gets_no_more_than_can_be_told_apart(side, stride, dots):
+    tool = WeightLedger(side, window=10, stride=stride)
+    drawn = {x for x in tool._dots[2].get_xdata()}
+    assert len(drawn) == dots
+    assert max(drawn) > (0.9 if side > 28 else 0) * side
+    assert "last row" not in written(tool) or stride > 1
+
+
 def test_places_tells_windows_that_fit_from_those_that_run_off():
     image = np.zeros((6, 6))
     every = [(row, column) for row in range(0, 6, 2) for column in range(0, 6, 2)]
