@@ -41,6 +41,8 @@ class TimeMachine(Explorer):
                 size = "×".join(map(str, self.images[0].shape))
                 raise ValueError(f"own is one image of {size} pixels with numbers from 0 to 1.")
             self.images.append(drawn)
+        if len(self.images) == 1:
+            self.inert = {"digit": "a run recorded with a single digit leaves nothing to choose"}
         last = len(self.recording) - 1
         self._tops = [limit([self.recording.maps(last, image)], 99.5) for image in self.images]
         start = {"step": int(self.recording.steps[last])}
