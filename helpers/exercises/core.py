@@ -104,6 +104,9 @@ def lesson(name: str) -> Lesson:
     Raises:
         ValueError: if there is no such lesson.
     """
+    module = sys.modules.get(f"{__package__}.{name}")
+    if module is not None and hasattr(module, "LESSON"):  # without reading all the files again for each check
+        return module.LESSON
     if name not in names():
         raise ValueError(f"There is no lesson {name!r}: the lessons are {', '.join(names())}.")
     return importlib.import_module(f"{__package__}.{name}").LESSON
