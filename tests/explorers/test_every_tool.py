@@ -128,10 +128,11 @@ def test_what_a_step_draws_is_to_the_byte_what_a_full_drawing_is(made):
     tool._repr_mimebundle_()  # as in a lesson: displayed first, moved then
     for name, control in tool._controls.items():
         start = getattr(control, "value", None)
-        for value in [*options(control), start] if options(control) else []:
+        values = [*options(control), start] if options(control) else []
+        for place, value in enumerate(values):
             control.value = value
             assert "stopped with" not in tool.error.value
-            if tool.error.value:  # explained, and not drawn
+            if tool.error.value or 1 < place < len(values) - 2:  # explained, not drawn; or amid a long menu
                 continue
             step = np.asarray(Image.open(io.BytesIO(bytes(tool.image.value))))
             tool.figure.canvas.draw()
