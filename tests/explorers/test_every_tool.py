@@ -132,11 +132,11 @@ def test_what_a_step_draws_is_to_the_byte_what_a_full_drawing_is(made):
         for place, value in enumerate(values):
             control.value = value
             assert "stopped with" not in tool.error.value
-            if tool.error.value or 1 < place < len(values) - 2:  # explained, not drawn; or amid a long menu
+            if tool.error.value or place % 2:  # explained, and not drawn; or every other step, as a full drawing is slow
                 continue
             step = np.asarray(Image.open(io.BytesIO(bytes(tool.image.value))))
             tool.figure.canvas.draw()
             full = np.asarray(tool.figure.canvas.buffer_rgba())[..., :3]
             assert np.array_equal(step, full), (name, value)
             tried += 1
-    assert tried > 3  # a tool with one slider: its ends, its middle and its start
+    assert tried > 1  # a tool with one slider: its ends
