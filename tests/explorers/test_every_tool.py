@@ -132,7 +132,7 @@ def test_what_a_step_draws_is_to_the_byte_what_a_full_drawing_is(made):
         for place, value in enumerate(values):
             control.value = value
             assert "stopped with" not in tool.error.value
-            if tool.error.value or place % 2:  # explained, and not drawn; or every other step, as a full drawing is slow
+            if tool.error.value or place % 2:  # explained; or every other step: a full drawing is slow
                 continue
             step = np.asarray(Image.open(io.BytesIO(bytes(tool.image.value))))
             tool.figure.canvas.draw()
