@@ -1,4 +1,4 @@
-"""Does this computer have what the lessons need? One line per question: fine, or what is wrong and how to mend it.
+"""Does this computer have what the lessons need? One line per question: fine, or what is wrong and how to fix it.
 
 ``selftest.run()`` shows a table in a notebook, ``python -m helpers.selftest`` prints it. What it says holds no path and
 no reading of a clock, so that a stored notebook does not change from one computer to the next without a reason.
@@ -25,8 +25,8 @@ from packaging.version import Version
 from helpers import data, display
 from helpers.data import download
 
-Mark = Literal["ok", "note", "mend"]
-_MARKS: dict[Mark, tuple[str, str]] = {"ok": ("✓", "#009E73"), "note": ("●", "#0072B2"), "mend": ("✗", "#D55E00")}
+Mark = Literal["ok", "note", "fix"]
+_MARKS: dict[Mark, tuple[str, str]] = {"ok": ("✓", "#009E73"), "note": ("●", "#0072B2"), "fix": ("✗", "#D55E00")}
 _SETS = {"mnist": "MNIST", "fashion": "FashionMNIST"}
 #: Seconds that one pass over the 60,000 images may take, and how that is called.
 _WAITS = ((20, "a few seconds"), (60, "less than a minute"), (180, "a minute or two"), (600, "some minutes"))
@@ -50,16 +50,16 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing has to be mended."""
-        return all(line.mark != "mend" for line in self.lines)
+        """Whether nothing has to be fixed."""
+        return all(line.mark != "fix" for line in self.lines)
 
     @property
     def verdict(self) -> str:
         """One sentence about the whole."""
-        broken = [line.name for line in self.lines if line.mark == "mend"]
+        broken = [line.name for line in self.lines if line.mark == "fix"]
         if not broken:
             return "Everything the lessons need is here."
-        return f"To mend before you start: {', '.join(broken)}. Then restart the kernel and run this cell again."
+        return f"To fix before you start: {', '.join(broken)}. Then restart the kernel and run this cell again."
 
     def __str__(self) -> str:
         wide = max(len(line.name) for line in self.lines)
@@ -94,7 +94,7 @@ def _ask(name: str, question: Callable[[], tuple[Mark, str]]) -> Line:
             .replace(str(download.PROJECT), "the project")
             .replace(str(Path.home()), "~")
         )
-        return Line(name, "mend", f"This stopped with {type(error).__name__}: {said}. Run `make lab` to install again.")
+        return Line(name, "fix", f"This stopped with {type(error).__name__}: {said}. Run `make lab` to install again.")
 
 
 def _project() -> dict:
@@ -106,7 +106,7 @@ def python() -> tuple[Mark, str]:
     wanted, here = Requirement(f"python{_project()['requires-python']}"), "{}.{}".format(*sys.version_info)
     if wanted.specifier.contains(here):
         return "ok", f"Python {here}."
-    return "mend", f"Python {here} does not meet {wanted.specifier}: install a newer Python, then run `make lab`."
+    return "fix", f"Python {here} does not meet {wanted.specifier}: install a newer Python, then run `make lab`."
 
 
 def packages() -> tuple[Mark, str]:
@@ -123,7 +123,7 @@ def packages() -> tuple[Mark, str]:
             old.append(f"{requirement.name} {here} (wanted: {requirement.specifier})")
     problems = [f"not installed: {', '.join(missing)}"] * bool(missing) + [f"too old: {', '.join(old)}"] * bool(old)
     if problems:
-        return "mend", f"{'; '.join(problems).capitalize()}. Close JupyterLab and run `make lab`."
+        return "fix", f"{'; '.join(problems).capitalize()}. Close JupyterLab and run `make lab`."
     return "ok", f"All {len(wanted)} packages are here, in versions that fit."
 
 
@@ -175,7 +175,7 @@ def device() -> tuple[Mark, str]:
         torch.ones(8, 8, device=best).matmul(torch.ones(8, 8, device=best)).sum().item()
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0][:120]
-        return "mend", f'{name} is there but does not compute ({reason}): pass `device="cpu"` to `fit`.'
+        return "fix", f'{name} is there but does not compute ({reason}): pass `device="cpu"` to `fit`.'
     return "ok", f"{name} will do the training." + (" No graphics card is needed." if best == "cpu" else "")
 
 
@@ -221,7 +221,7 @@ def disk() -> tuple[Mark, str]:
     free = shutil.disk_usage(download.PROJECT).free
     if free > GIGABYTE:
         return "ok", "More than 1 GB free, which is plenty."
-    return "mend", f"Only {free / GIGABYTE:.1f} GB are free: empty the trash or move files, until 1 GB is."
+    return "fix", f"Only {free / GIGABYTE:.1f} GB are free: empty the trash or move files, until 1 GB is."
 
 
 def widgets() -> tuple[Mark, str]:
@@ -232,10 +232,10 @@ def widgets() -> tuple[Mark, str]:
     kernels_half = int(metadata.version("ipywidgets").split(".")[0])
     places = [Path(folder, "@jupyter-widgets", "jupyterlab-manager") for folder in jupyter_path("labextensions")]
     if not any((place / "package.json").is_file() for place in places):
-        return "mend", "JupyterLab cannot show sliders: run `make lab`, then load this page again in the browser."
+        return "fix", "JupyterLab cannot show sliders: run `make lab`, then load this page again in the browser."
     pages_half = int(metadata.version("jupyterlab_widgets").split(".")[0])
     if (kernels_half, pages_half) != (8, 3):
-        return "mend", "The two halves of ipywidgets do not fit together: run `make lab`, then load this page again."
+        return "fix", "The two halves of ipywidgets do not fit together: run `make lab`, then load this page again."
     if getattr(get_ipython(), "kernel", None) is None:
         return "note", "Installed. Whether a slider moves shows only in a notebook: open notebooks/00_start_here.ipynb."
     return "ok", "Both halves of ipywidgets are here. The tool in 00_start_here is the proof."
@@ -251,7 +251,7 @@ def checkpoints() -> tuple[Mark, str]:
         try:
             model = checkpoints.load(name)
         except (FileNotFoundError, ValueError, OSError):
-            return "mend", (
+            return "fix", (
                 f"The finished network {name!r} cannot be read: run `git checkout data/checkpoints`, or "
                 "`make checkpoints` to train it again."
             )
@@ -261,7 +261,7 @@ def checkpoints() -> tuple[Mark, str]:
             test = data.load(name, first=(0, 500)).test
             answers = predict(model, test.images, batch_size=20).argmax(1).numpy()  # few at a time: 20 MB less
         if real and (answers == test.labels).mean() < 0.85:
-            return "mend", f"The finished network {name!r} knows too little: run `git checkout data/checkpoints`."
+            return "fix", f"The finished network {name!r} knows too little: run `git checkout data/checkpoints`."
         said.append(f"{_SETS[name]} ({checkpoints.card(name)['test accuracy']:.1%} of the test images right)")
     return "ok", f"The finished networks are here: {' and '.join(said)}."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import re
@@ -18,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from helpers.exercises.core import Lesson, Option
 from helpers.exercises.judge import Wrong, array, call, expect, number, same, trials
+from helpers.network.hooks import hooked
 
 LESSON = Lesson("training")
 
@@ -234,12 +236,12 @@ def _compare_steps(function: Any, start: nn.Module, batches: Batches, momentum: 
     ours, wanted = _train(start, batches, momentum)
     model = copy.deepcopy(start)
     optimizer = _sgd(model, momentum)
-    events, modes = _watched(model, optimizer, batches)
     try:
-        got = []
-        for images, labels in batches:
-            got.append(call(function, model, images, labels, optimizer, changes=(0, 3)))
-            events.append("end")
+        with _watched(model, optimizer, batches) as (events, modes):
+            got = []
+            for images, labels in batches:
+                got.append(call(function, model, images, labels, optimizer, changes=(0, 3)))
+                events.append("end")
     except (RuntimeError, TypeError) as error:
         if "inplace operation" in str(error):
             raise Wrong(_TOO_EARLY) from None
@@ -282,8 +284,11 @@ _TOO_EARLY = (
 )
 
 
-def _watched(model: nn.Module, optimizer: torch.optim.Optimizer, batches: Batches) -> tuple[list[str], list[str]]:
-    """What happens from now on: backward, step and the ends of the calls in order, and how the network was run."""
+@contextlib.contextmanager
+def _watched(
+    model: nn.Module, optimizer: torch.optim.Optimizer, batches: Batches
+) -> Iterator[tuple[list[str], list[str]]]:
+    """What happens inside: backward, step and the ends of the calls in order, and how the network was run."""
     events: list[str] = []
     modes: list[str] = []
 
@@ -292,10 +297,11 @@ def _watched(model: nn.Module, optimizer: torch.optim.Optimizer, batches: Batche
         known = not inputs or same(inputs[0], images)
         modes.append(("training" if module.training else "evaluation") if known else "other images")
 
-    model.register_forward_pre_hook(forward)
-    list(model.parameters())[-1].register_hook(lambda _: events.append("backward"))
-    optimizer.register_step_post_hook(lambda *_: events.append("step"))
-    return events, modes
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(hooked([], before=[(model, forward)]))
+        stack.callback(list(model.parameters())[-1].register_hook(lambda _: events.append("backward")).remove)
+        stack.callback(optimizer.register_step_post_hook(lambda *_: events.append("step")).remove)
+        yield events, modes
 
 
 def _diagnose_steps(start: nn.Module, batches: Batches, got: nn.Module, events: list[str], momentum: float) -> NoReturn:

@@ -85,9 +85,13 @@ class ActivationBrowser(Explorer):
         start = {"digits": ALL if own is None else OWN, "image": 22 if own is None else 0, "layer": first, "channel": 3}
         start["image"] = min(start["image"], len(self._chosen(start["digits"])) - 1)
         start["channel"] = min(start["channel"], self._shapes[values.get("layer", first)][0] - 1)
-        if self._own is not None and len(self._own) == 1:
-            self.inert = {"image": "a single image of your own leaves nothing to slide through"}
         super().__init__(**start | values)
+
+    @property
+    def inert(self) -> dict[str, str]:
+        """The image slider, where there is one image."""
+        single = self._own is not None and len(self._own) == 1
+        return {"image": "a single image of your own leaves nothing to slide through"} if single else {}
 
     # -- what is known before a slider moves --------------------------------------------------------------------------
 

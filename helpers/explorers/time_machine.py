@@ -41,12 +41,16 @@ class TimeMachine(Explorer):
                 size = "×".join(map(str, self.images[0].shape))
                 raise ValueError(f"own is one image of {size} pixels with numbers from 0 to 1.")
             self.images.append(drawn)
-        if len(self.images) == 1:
-            self.inert = {"digit": "a run recorded with a single digit leaves nothing to choose"}
         last = len(self.recording) - 1
         self._tops = [limit([self.recording.maps(last, image)], 99.5) for image in self.images]
         start = {"step": int(self.recording.steps[last])}
         super().__init__(**start | values)
+
+    @property
+    def inert(self) -> dict[str, str]:
+        """The menu of digits, where there is one digit."""
+        single = len(self.images) == 1
+        return {"digit": "a run recorded with a single digit leaves nothing to choose"} if single else {}
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """The step of the training, and the digit to look at."""

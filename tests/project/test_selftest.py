@@ -29,7 +29,7 @@ def arrays_at(monkeypatch, root):
     monkeypatch.setattr(download, "find", lambda name: ({"images": 1}, root, []))
 
 
-def test_a_healthy_computer_has_nothing_to_mend():
+def test_a_healthy_computer_has_nothing_to_fix():
     report = selftest.run()
     assert [line.name for line in report.lines] == list(selftest.QUESTIONS)
     assert report.ok, str(report)
@@ -45,11 +45,11 @@ def test_a_report_shows_no_path_of_this_machine_and_no_reading_of_a_clock():
     assert "`" not in report._repr_html_()
 
 
-def test_a_cross_names_what_to_mend_and_a_dot_does_not():
-    lines = (Line("disk", "mend", "Full <b>."), Line("device", "note", "Slow: run `make lab`."), Line("x", "ok", "y"))
+def test_a_cross_names_what_to_fix_and_a_dot_does_not():
+    lines = (Line("disk", "fix", "Full <b>."), Line("device", "note", "Slow: run `make lab`."), Line("x", "ok", "y"))
     report = Report(lines)
     assert not report.ok
-    assert report.verdict.startswith("To mend before you start: disk.")
+    assert report.verdict.startswith("To fix before you start: disk.")
     assert "✗ disk" in str(report)
     assert "Full &lt;b&gt;." in report._repr_html_()
     assert "<code>make lab</code>" in report._repr_html_()
@@ -66,7 +66,7 @@ def test_missing_and_old_packages_are_named(monkeypatch):
 
     monkeypatch.setattr(metadata, "version", version)
     mark, said = selftest.packages()
-    assert mark == "mend"
+    assert mark == "fix"
     assert "tqdm" in said.split(";")[0]
     assert "torch 2.0.1+cpu (wanted: >=2.13)" in said
     assert "make lab" in said
@@ -81,7 +81,7 @@ def test_a_local_build_of_a_good_version_is_good(monkeypatch):
 def test_an_old_python_is_named(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 9, 2))
     mark, said = selftest.python()
-    assert mark == "mend"
+    assert mark == "fix"
     assert "Python 3.9" in said
     assert ">=3.11" in said
 
@@ -124,7 +124,7 @@ def test_a_full_disk_is_named(monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1, 1, 2e8))
     mark, said = selftest.disk()
-    assert mark == "mend"
+    assert mark == "fix"
     assert "0.2 GB" in said
 
 
@@ -133,7 +133,7 @@ def test_a_graphics_card_that_does_not_answer_is_named(monkeypatch):
 
     monkeypatch.setattr(device, "best_device", lambda: "cuda:99")
     mark, said = selftest.device()
-    assert mark == "mend"
+    assert mark == "fix"
     assert 'device="cpu"' in said
 
 
@@ -148,13 +148,13 @@ def test_a_computer_too_slow_for_lesson_05_is_told_what_to_do_instead(monkeypatc
 def test_a_page_without_widgets_is_named(monkeypatch):
     monkeypatch.setattr("jupyter_core.paths.jupyter_path", lambda *_: ["nowhere"])
     mark, said = selftest.widgets()
-    assert mark == "mend"
+    assert mark == "fix"
     assert "make lab" in said
 
 
 def test_halves_of_widgets_that_do_not_fit_are_named(monkeypatch):
     monkeypatch.setattr(metadata, "version", lambda name: "7.7.1" if name == "ipywidgets" else "3.0.0")
-    assert selftest.widgets()[0] == "mend"
+    assert selftest.widgets()[0] == "fix"
 
 
 @pytest.mark.parametrize("damage", ["missing", "damaged"])
@@ -170,7 +170,7 @@ def test_a_network_that_cannot_be_read_is_named(monkeypatch, tmp_path, damage):
         weights.write_bytes(weights.read_bytes()[:-100])
     monkeypatch.setattr(checkpoints, "FOLDER", tmp_path)
     mark, said = selftest.checkpoints()
-    assert mark == "mend"
+    assert mark == "fix"
     assert "'fashion'" in said
     assert "git checkout data/checkpoints" in said
 
@@ -180,7 +180,7 @@ def test_a_question_that_fails_is_a_line_and_not_a_traceback(monkeypatch):
         raise OSError(f"no {download.PROJECT}/x\nin {Path.home()}/y")
 
     line = selftest._ask("disk", broken)
-    assert line.mark == "mend"
+    assert line.mark == "fix"
     assert "OSError" in line.said
     assert "\n" not in line.said
     assert not MACHINE_PATH.search(line.said)
