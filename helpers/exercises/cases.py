@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -90,6 +91,7 @@ def _agree(answer: Any, wanted: Any, atol: float | None) -> bool:
 
 def _explains(mistake: Callable[..., Any], cases: list[Any], answers: list[Any], slack: list[float | None]) -> bool:
     try:
-        return all(map(_agree, answers, [mistake(*case) for case in cases], slack))
+        # One case after the other: most mistakes are ruled out by the first, and some take long.
+        return all(_agree(*each) for each in zip(answers, itertools.starmap(mistake, cases), slack, strict=True))
     except (ArithmeticError, ValueError, IndexError):  # the mistake has no answer to one of these cases
         return False
