@@ -326,6 +326,20 @@ def test_numbers_put_signs_between_grids():
     assert [t.get_text() for axes in picture.figure.axes[1::2] for t in axes.texts] == ["×", "="]
 
 
+def test_a_deep_filter_draws_every_slice_and_its_rows_from_the_top():
+    patch, weights = RNG.random((5, 3, 3)), RNG.normal(size=(5, 3, 3))
+    picture = plots.deep_filter(patch, weights, -1.5)
+    meshes = picture.figure.axes[0].collections
+    for mesh, grid in zip(meshes, [*patch, *weights], strict=True):
+        np.testing.assert_allclose(np.ravel(mesh.get_array()), grid.ravel())
+        assert mesh.get_coordinates()[0, 0, 1] > mesh.get_coordinates()[-1, 0, 1]
+    texts = [text.get_text() for text in picture.figure.axes[0].texts]
+    assert {"−1.50", "the filter: 5 grids of 3×3", "sum of 45\nproducts + bias"} <= set(texts)
+    assert "45 products, one response, −1.50" in picture.alt
+    with pytest.raises(ValueError, match="of one shape"):
+        plots.deep_filter(patch, weights[:4], 0)
+
+
 def test_an_overlay_shows_the_image_first_and_one_symmetric_scale():
     picture = plots.overlay(GRAY, [GRAY - 0.5, 2 * GRAY], ["a", "b"], unit="drop in logit", percentile=100)
     image, first, second = artists(picture)
