@@ -86,7 +86,11 @@ def show(value):
     kept.figure = kept.build()
     kept.draw(**kept.values)
     display(Image(kept.figure_png()))
-kept.figure_png = lambda: __import__("helpers.plots.style", fromlist=["png"]).png(kept.figure, fast=True)
+def drawn_anew():
+    from helpers.plots.style import png_of_pixels
+    kept.figure.canvas.draw()
+    return png_of_pixels(kept.figure.canvas.buffer_rgba())
+kept.figure_png = drawn_anew
 again = ipywidgets.IntSlider(slider.value, slider.min, slider.max)
 again.add_class("rival-slider")
 ipywidgets.VBox([ipywidgets.interactive(show, value=again)]).add_class("rival")
