@@ -12,15 +12,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 from playwright.sync_api import Browser, ElementHandle, Page, sync_playwright
 from playwright.sync_api import Error as Failed
 from playwright.sync_api import TimeoutError as TookTooLong
 
 from tools import ROOT, deck
+from tools.notebooks import clean, execute
 
 SCREENSHOTS = ROOT / "screenshots"
 FLAGS = (
@@ -81,6 +83,13 @@ class Lab:
     def address(self, notebook: str) -> str:
         """The address at which a notebook of the folder opens alone, without the file browser."""
         return f"{self.url}/doc/tree/{notebook}?token={self.token}&reset"
+
+    def store(self, name: str, sources: Sequence[str]) -> str:
+        """Execute a notebook of these code cells, store it in the folder as a lesson is stored; return its name."""
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+        execute(notebook, self.folder)
+        nbformat.write(clean(notebook), self.folder / name)
+        return name
 
 
 def _free_port() -> int:

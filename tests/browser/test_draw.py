@@ -1,11 +1,9 @@
 """Ten digits drawn with the mouse on a real page, and read by the network; undo and clear on the same sheet."""
 
-import nbformat
 import pytest
 
 from helpers.data import strokes
 from tools import browser as browser_tools
-from tools.notebooks import clean, execute
 
 pytestmark = pytest.mark.browser
 
@@ -15,10 +13,7 @@ SOURCES = ("from helpers.explorers.draw import DrawDigit", "tool = DrawDigit()\n
 @pytest.fixture(scope="module")
 def sheet(lab):
     """A notebook with nothing but the tool, stored as `make notebooks` stores a lesson."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in SOURCES])
-    execute(notebook, lab.folder)
-    nbformat.write(clean(notebook), lab.folder / "sheet.ipynb")
-    return "sheet.ipynb"
+    return lab.store("sheet.ipynb", SOURCES)
 
 
 def draw_with_the_mouse(notebook, drawing):

@@ -2,12 +2,10 @@
 
 import ast
 
-import nbformat
 import pytest
 
 from tools import browser as browser_tools
 from tools import lessons
-from tools.notebooks import clean, execute
 
 pytestmark = pytest.mark.browser
 
@@ -151,12 +149,7 @@ def test_lesson(path, opened):
 @pytest.fixture(scope="session")
 def toy(lab, tmp_path_factory):
     """A small notebook, executed and stored as `make notebooks` stores a lesson."""
-    sources = [TOY.strip(), "Toy()", QUESTION.strip()]
-    cells = [nbformat.v4.new_markdown_cell("# Toy"), *map(nbformat.v4.new_code_cell, sources)]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    execute(notebook, lab.folder)
-    nbformat.write(clean(notebook), lab.folder / "toy.ipynb")
-    return "toy.ipynb"
+    return lab.store("toy.ipynb", ["# The toy below is seen before it runs.", TOY.strip(), "Toy()", QUESTION.strip()])
 
 
 def test_a_tool_is_a_picture_before_the_notebook_runs_and_lives_after(toy, opened, lab):

@@ -2,12 +2,9 @@
 
 import io
 
-import nbformat
 import numpy as np
 import pytest
 from PIL import Image
-
-from tools.notebooks import clean, execute
 
 pytestmark = pytest.mark.browser
 
@@ -20,10 +17,7 @@ SOURCES = (
 @pytest.fixture(scope="module")
 def page(lab):
     """A notebook with nothing but the tool, stored as `make notebooks` stores a lesson."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in SOURCES])
-    execute(notebook, lab.folder)
-    nbformat.write(clean(notebook), lab.folder / "own.ipynb")
-    return "own.ipynb"
+    return lab.store("own.ipynb", SOURCES)
 
 
 def photograph(width, height):

@@ -1,7 +1,6 @@
 """Right and wrong answers to its exercises, and the claims of its prose and its predictions."""
 
 import functools
-import itertools
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from helpers.exercises import check
 from helpers.exercises.activations import BUDGET
 from helpers.network import checkpoints, running
 from helpers.network.hooks import activations, hooked
+from tests.lessons.common import endless, printing
 
 
 def network():
@@ -81,17 +81,6 @@ def window(size=8, step=2, start=0, swap=False):
     return patch_of
 
 
-def printed(*arguments):
-    """Prints and returns nothing."""
-    print(len(arguments))
-
-
-def endless(*_):
-    """Never comes back."""
-    for _ in itertools.count():
-        pass
-
-
 RIGHT = {
     "activations/best-patch": [
         lambda: (lambda kernel: (kernel > 0).float(),),
@@ -146,7 +135,7 @@ WRONG = {
         (lambda: ("white",), "should be a function"),
         (lambda: (lambda kernel: "white",), "it asks for a patch"),
         (lambda: (lambda kernel: kernel.best(),), "AttributeError"),
-        (lambda: (printed,), "is there a `return`"),
+        (lambda: (printing,), "is there a `return`"),
     ],
     "activations/window": [
         (lambda: (window(3, 1),), "sees of the pooled maps"),
@@ -167,7 +156,7 @@ WRONG = {
         (lambda: (lambda image, r, c: (2 * r, 2 * c, 2 * r + 8, 2 * c + 8),), "it should have 8×8"),
         (lambda: (lambda image, r, c: image,), "Go down from the unit"),
         (lambda: (lambda image, r, c: image[r, c],), "Go down from the unit"),
-        (lambda: (printed,), "is there a `return`"),
+        (lambda: (printing,), "is there a `return`"),
         (lambda: (endless,), "still running after"),
     ],
     "activations/blind": [

@@ -10,9 +10,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import nn
 from torch.nn import functional
 
-from helpers.exercises.core import lesson
 from helpers.filters import convolve, kernels
 from helpers.network import models
+from tests.lessons.common import printing, right, said
 
 
 def layer_of(kernel, bias=False, change=lambda kernel: kernel, **settings):
@@ -97,10 +97,6 @@ def normalized(image, weights, bias):
 
 def counted(inputs, filters, size):
     return sum(weights.numel() for weights in nn.Conv2d(inputs, filters, size).parameters())
-
-
-def printing(*arguments):
-    print(len(arguments))
 
 
 RIGHT = {
@@ -248,17 +244,6 @@ def test_the_layer_of_the_lesson_is_that_of_pytorch_forward_and_backward(seed, k
     gradients = convolve.conv_layer_backward(upstream, images, weights, **settings)
     for mine, tensor in zip(gradients, tensors, strict=True):
         np.testing.assert_allclose(mine, tensor.grad.numpy(), **close)
-
-
-def said(key):
-    """All that a prediction says: its question, its options, and why each is right or wrong."""
-    question = lesson(key.split("/")[0]).questions[key]
-    return " ".join([question.text, *(f"{option.text} {option.why}" for option in question.options)])
-
-
-def right(key):
-    """The texts of the options marked right."""
-    return [option.text for option in lesson(key.split("/")[0]).questions[key].options if option.right]
 
 
 def test_the_weights_of_the_second_layer_have_the_shape_of_the_prediction():

@@ -7,8 +7,8 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
 from helpers import data
-from helpers.exercises.core import lesson
 from helpers.filters import convolve, kernels
+from tests.lessons.common import printing, right, said
 
 LEFT = np.array([[1, 1, -1, -1]] * 4, dtype=np.float32)
 
@@ -96,10 +96,6 @@ def as_in_the_lesson(image, weights, stride=1):
             patch = image[2 * row : 2 * row + 7, 2 * column : 2 * column + 7]
             result[row, column] = (patch * weights).sum()
     return result
-
-
-def printing(*arguments):
-    print(len(arguments))
 
 
 RIGHT = {
@@ -232,17 +228,6 @@ def test_the_filter_of_the_lesson_scores_its_patches_as_the_predictions_say():
     assert (above * falling).sum() == 21
     assert (above.T * falling).sum() == -21
     assert (above @ falling).sum() == -56
-
-
-def said(key):
-    """All that a prediction says: its question, its options, and why each is right or wrong."""
-    question = lesson(key.split("/")[0]).questions[key]
-    return " ".join([question.text, *(f"{option.text} {option.why}" for option in question.options)])
-
-
-def right(key):
-    """The texts of the options marked right."""
-    return [option.text for option in lesson(key.split("/")[0]).questions[key].options if option.right]
 
 
 def test_the_numbers_of_the_predictions_are_those_of_the_filter():

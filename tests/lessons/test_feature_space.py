@@ -1,7 +1,5 @@
 """Right and wrong answers to its exercises, and the claims of its prose and its predictions."""
 
-import itertools
-
 import numpy as np
 import torch
 from scipy.spatial import distance as scipy_distance
@@ -11,6 +9,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from helpers import data
 from helpers.inside import features
 from helpers.network import checkpoints, models
+from tests.lessons.common import endless, printing
 
 
 def rulers(l1=None, mse=None, cosine=None):
@@ -148,17 +147,6 @@ def centers_rows(x):
     return x @ np.linalg.svd(x, full_matrices=False)[2][:2].T
 
 
-def printed(*arguments):
-    """Prints and returns nothing."""
-    print(len(arguments))
-
-
-def endless(*_):
-    """Never comes back."""
-    for _ in itertools.count():
-        pass
-
-
 RIGHT = {
     "feature_space/distances": [
         lambda: (rulers(),),
@@ -222,7 +210,7 @@ WRONG = {
         (lambda: (lambda a, b: rulers()(a, b)[::-1],), "mind the order"),
         (lambda: (lambda a, b: np.abs(a - b).sum(),), "the shape of yours is ()"),
         (lambda: (writes,), "changed its argument `a`"),
-        (lambda: (printed,), "is there a `return`"),
+        (lambda: (printing,), "is there a `return`"),
         (lambda: (lambda a, b: ("l1", "mse", "cosine"),), "it asks for three numbers"),
     ],
     "feature_space/nearest-label": [
@@ -265,7 +253,7 @@ WRONG = {
         (lambda: (lambda a, b: (rms(a, b), rms(a[2:], a[:-2])),), "with the next one"),
         (lambda: (lambda a, b: rms(a, b),), "the shape of yours is ()"),
         (lambda: (lambda a, b: (np.nan, 1.0),), "NaN"),
-        (lambda: (printed,), "is there a `return`"),
+        (lambda: (printing,), "is there a `return`"),
     ],
     "feature_space/pca-by-hand": [
         (lambda: (project(center=False, center_points=False),), "Center the rows first"),
@@ -286,7 +274,7 @@ WRONG = {
         (lambda: (lambda x: np.abs(project()(x)),), "first two rows of `vt`"),
         (lambda: (lambda x: project()(x) * np.nan,), "NaN"),
         (lambda: (lambda x: x @ np.ones((x.shape[1], 3)),), "The shape should be"),
-        (lambda: (printed,), "is there a `return`"),
+        (lambda: (printing,), "is there a `return`"),
     ],
 }
 

@@ -5,8 +5,8 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch.nn import functional
 
-from helpers.exercises.core import lesson
 from helpers.filters import convolve
+from tests.lessons.common import printing, said
 
 
 def gradient_of(image, gradient, size, stride):
@@ -59,10 +59,6 @@ def no_stride(image, gradient, size, stride):
 def scaled(image, gradient, size, stride):
     image /= image.max()
     return gradient_of(image, gradient, size, stride)
-
-
-def printing(*arguments):
-    print(len(arguments))
 
 
 def spread(gradient, weights):
@@ -195,17 +191,6 @@ WRONG = {
         (lambda: (printing,), "is there a `return`?"),
     ],
 }  # fmt: skip
-
-
-def said(key):
-    """All that a prediction says: its question, its options, and why each is right or wrong."""
-    question = lesson(key.split("/")[0]).questions[key]
-    return " ".join([question.text, *(f"{option.text} {option.why}" for option in question.options)])
-
-
-def right(key):
-    """The texts of the options marked right."""
-    return [option.text for option in lesson(key.split("/")[0]).questions[key].options if option.right]
 
 
 def test_a_shared_weight_collects_what_all_its_places_want():

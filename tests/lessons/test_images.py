@@ -9,8 +9,8 @@ from matplotlib import pyplot
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 from helpers import data
-from helpers.exercises.core import lesson
 from helpers.filters import convolve
+from tests.lessons.common import printing, right, said
 
 VIEWS = {
     "image[4:11, 4:11]": True,
@@ -98,10 +98,6 @@ def along(n, k, s):
 
 def books(n, k, s, u, o):
     return (k * k + 1) * u + (along(n, k, s) ** 2 * u + 1) * o
-
-
-def printing(*arguments):
-    print(len(arguments))
 
 
 def counting(side, window, stride, units, outputs):
@@ -249,17 +245,6 @@ WRONG = {
         (lambda: (printing,), "is there a `return`?"),
     ],
 }  # fmt: skip
-
-
-def said(key):
-    """All that a prediction says: its question, its options, and why each is right or wrong."""
-    question = lesson(key.split("/")[0]).questions[key]
-    return " ".join([question.text, *(f"{option.text} {option.why}" for option in question.options)])
-
-
-def right(key):
-    """The texts of the options marked right."""
-    return [option.text for option in lesson(key.split("/")[0]).questions[key].options if option.right]
 
 
 def test_blank_paper_is_black_to_matplotlib():

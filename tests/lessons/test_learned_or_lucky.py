@@ -1,7 +1,5 @@
 """Right and wrong answers to its exercises, and the claims of its prose and its predictions."""
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
@@ -12,6 +10,7 @@ from helpers.filters import kernels
 from helpers.inside import growth, transplant
 from helpers.network import checkpoints, running
 from helpers.network.models import ConvNet
+from tests.lessons.common import printing
 
 BANK = np.stack([kernels.get(name) for name in kernels.NAMES])
 
@@ -80,17 +79,6 @@ def zeroed(maps):
     return (peaks(maps) == 0).nonzero()
 
 
-def printed(*arguments):
-    """Prints and returns nothing."""
-    print(len(arguments))
-
-
-def endless(*_):
-    """Never comes back."""
-    for _ in itertools.count():
-        pass
-
-
 RIGHT = {
     "learned_or_lucky/likeness": [
         lambda: (lambda a, b: abs((a * b).sum()) / a.norm() / b.norm(),),
@@ -129,7 +117,7 @@ WRONG = {
         (lambda: (lambda a, b: abs(np.corrcoef(a.numpy().ravel(), b.numpy().ravel())[0, 1]),), "correlation"),
         (lambda: (lambda a, b: (a - b).norm(),), "distance"),
         (lambda: (lambda a, b: torch.tensor(1.0),), "drop the sign"),
-        (lambda: (printed,), "is there a `return`"),
+        (lambda: (printing,), "is there a `return`"),
     ],
     "learned_or_lucky/dead": [
         (lambda: (lambda maps: (maps[0].amax(dim=(1, 2)) == 0).nonzero().ravel(),), "first image only"),
@@ -154,7 +142,7 @@ WRONG = {
         (lambda: (lambda maps: [float("nan")],), "NaN"),
         (lambda: (lambda maps: "none",), "the numbers of the dead channels"),
         (lambda: (zeroed,), "changed its argument `maps`"),
-        (lambda: (printed,), "is there a `return`"),
+        (lambda: (printing,), "is there a `return`"),
         (lambda: (3,), "should be a function"),
     ],
     "learned_or_lucky/graft": [
@@ -166,7 +154,7 @@ WRONG = {
         (lambda: (lambda f, b: f,), "filters themselves"),
         (lambda: (lambda f, b: f * 0,), "the unit filter u"),
         (lambda: (lambda f, b: b,), ""),
-        (lambda: (printed,), "is there a `return`"),
+        (lambda: (printing,), "is there a `return`"),
     ],
 }
 

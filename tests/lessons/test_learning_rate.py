@@ -1,6 +1,5 @@
 """Right and wrong answers to its exercises, and the claims of its prose and its predictions."""
 
-import itertools
 import json
 
 import numpy as np
@@ -10,6 +9,7 @@ from torch.nn import functional as F
 
 from helpers.exercises.learning_rate import LESSON
 from helpers.network.descent import descend, hump_gradient, valley_gradient
+from tests.lessons.common import endless, printing
 from tools import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -55,17 +55,6 @@ def relu_dead(weight, bias, images):
         layer.weight.copy_(weight)
         layer.bias.copy_(bias)
         return (torch.relu(layer(images)).sum((0, 2, 3)) == 0).sum()
-
-
-def printed(*arguments):
-    """Prints and returns nothing."""
-    print(len(arguments))
-
-
-def endless(*_):
-    """Never comes back."""
-    for _ in itertools.count():
-        pass
 
 
 def walk(renew, move):
@@ -174,7 +163,7 @@ WRONG = {
         (lambda: (lambda results: max(max(runs) for runs in results.values()),), "That is an accuracy"),
         (lambda: (lambda results: results.pop(best(results)) and 0.1,), "changed its argument"),
         (lambda: (lambda results: results,), "one learning rate"),
-        (lambda: (printed,), "is there a `return`"),
+        (lambda: (printing,), "is there a `return`"),
     ],
     "learning_rate/momentum": [
         (lambda: (walk(lambda s, g, b: g, usual),), "no memory"),
@@ -198,7 +187,7 @@ WRONG = {
         (lambda: (from_start,), "at the start, every time"),
         (lambda: (writes_start,), "changed its argument `start`"),
         (lambda: (lambda g, s, lr, b, n: np.full(np.shape(s), np.nan),), "NaN"),
-        (lambda: (printed,), "is there a `return`"),
+        (lambda: (printing,), "is there a `return`"),
     ],
     "learning_rate/dead-filters": [
         (lambda: (lambda w, b, x: dead(w, 0 * b, x),), "leave out the bias"),
@@ -217,7 +206,7 @@ WRONG = {
         (lambda: (lambda w, b, x: dead(w, b, x) + 0.5,), "how many"),
         (lambda: (lambda w, b, x: F.conv2d(x, w, b).amax((0, 2, 3)) <= 0,), "how many"),
         (lambda: (lambda w, b, x: dead(w, b.zero_(), x),), "changed its argument `b`"),
-        (lambda: (printed,), "is there a `return`"),
+        (lambda: (printing,), "is there a `return`"),
         (lambda: (endless,), "still running after"),
     ],
 }  # fmt: skip

@@ -13,6 +13,7 @@ from helpers import data
 from helpers.exercises.overfitting import LESSON
 from helpers.explorers.dropout import DropoutExplorer
 from helpers.network import checkpoints
+from tests.lessons.common import endless, printing
 from tools import ROOT, lessons
 
 STORED = ROOT / "benchmarks" / "results" / "overfitting.json"
@@ -234,17 +235,6 @@ def sorts(losses, patience):
     return answer
 
 
-def printed(*arguments):
-    """Prints and returns nothing."""
-    print(len(arguments))
-
-
-def endless(*_):
-    """Never comes back."""
-    for _ in itertools.count():
-        pass
-
-
 RIGHT = {
     "overfitting/most-confused": [
         lambda: (pair,),
@@ -298,7 +288,7 @@ WRONG = {
         (lambda: (lambda m: (6, 12),), "numbered from 0"),
         (lambda: (lambda m: np.argwhere(m + m.T == largest(m + m.T)),), "two class numbers"),
         (lambda: (lambda m: (np.nan, 1.0),), "NaN"),
-        (lambda: (printed,), "is there a `return`"),
+        (lambda: (printing,), "is there a `return`"),
         (lambda: (7,), "should be a function"),
     ],
     "overfitting/dropout": [
@@ -353,7 +343,7 @@ WRONG = {
         (lambda: (lambda losses, patience: [stop(losses, patience)],), "the number of an epoch"),
         (lambda: (lambda losses, patience: float("nan"),), "NaN"),
         (lambda: (lambda losses, patience: losses[999],), "IndexError"),
-        (lambda: (printed,), "is there a `return`"),
+        (lambda: (printing,), "is there a `return`"),
         (lambda: (endless,), "still running after"),
     ],
 }  # fmt: skip

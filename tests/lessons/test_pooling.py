@@ -8,10 +8,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch.nn import functional
 
 from helpers import data
-from helpers.exercises.core import lesson
 from helpers.filters import convolve, kernels
 from helpers.network import checkpoints
 from helpers.network.models import ConvNet
+from tests.lessons.common import printing, right, said
 
 FIRST = np.array([[9, 1, 2, 6], [5, 4, 0, 3], [7, 2, 8, 1], [0, 6, 4, 5]], dtype=float)
 
@@ -92,10 +92,6 @@ def emptied(layers):
         size += (kernel - 1) * jump
         jump *= stride
     return size, jump
-
-
-def printing(*arguments):
-    print(len(arguments))
 
 
 RIGHT = {
@@ -205,17 +201,6 @@ WRONG = {
         (lambda: (printing,), "is there a `return`?"),
     ],
 }  # fmt: skip
-
-
-def said(key):
-    """All that a prediction says: its question, its options, and why each is right or wrong."""
-    question = lesson(key.split("/")[0]).questions[key]
-    return " ".join([question.text, *(f"{option.text} {option.why}" for option in question.options)])
-
-
-def right(key):
-    """The texts of the options marked right."""
-    return [option.text for option in lesson(key.split("/")[0]).questions[key].options if option.right]
 
 
 def test_max_pooling_keeps_the_right_edge_of_the_square_and_average_pooling_half_of_both():

@@ -101,7 +101,7 @@ def words(path):
 
 
 def test_no_lesson_is_referred_to_by_its_number():
-    paths = [path for path in tracked() if path.suffix not in (".pt", ".png")]
+    paths = [path for path in tracked() if path.suffix not in (".pt", ".png", ".webp")]
     paths = [path for path in paths if path.relative_to(ROOT).as_posix() not in EXAMPLES]
     found = [
         f"{path.relative_to(ROOT)}: {match.group()!r}"

@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional
 
 from helpers import data
-from helpers.exercises.core import lesson
 from helpers.filters import convolve, kernels
+from tests.lessons.common import printing, right, said
 
 
 def counted(n, k, s=1, p=0, d=1):
@@ -63,10 +63,6 @@ def crossed(image, p):
     result[p : p + len(image)] = whole[p : p + len(image)]
     result[:, p : p + image.shape[1]] = whole[:, p : p + image.shape[1]]
     return result
-
-
-def printing(*arguments):
-    print(len(arguments))
 
 
 RIGHT = {
@@ -170,17 +166,6 @@ WRONG = {
         (lambda: (printing,), "is there a `return`?"),
     ],
 }  # fmt: skip
-
-
-def said(key):
-    """All that a prediction says: its question, its options, and why each is right or wrong."""
-    question = lesson(key.split("/")[0]).questions[key]
-    return " ".join([question.text, *(f"{option.text} {option.why}" for option in question.options)])
-
-
-def right(key):
-    """The texts of the options marked right."""
-    return [option.text for option in lesson(key.split("/")[0]).questions[key].options if option.right]
 
 
 def test_four_windows_of_three_fit_on_ten_pixels_in_steps_of_two():

@@ -1,7 +1,6 @@
 """Right and wrong answers to its exercises, and the claims of its prose and its predictions."""
 
 import inspect
-import itertools
 import json
 import math
 import re
@@ -16,6 +15,7 @@ from torch.nn import functional as F
 from helpers.exercises import check
 from helpers.exercises.training import LESSON
 from helpers.network import models, training
+from tests.lessons.common import endless
 from tools import ROOT, lessons
 
 
@@ -165,12 +165,6 @@ def numpy_softmax(logits, temperature=1.0):
 def printed(logits, temperature=1.0):
     """Softmax that prints."""
     print(torch.softmax(logits / temperature, 1))
-
-
-def endless(*_):
-    """Never comes back."""
-    for _ in itertools.count():
-        pass
 
 
 def step(order, returns=lambda loss: loss.item(), price=F.cross_entropy, before=None):
