@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from helpers.inside.fields import place
 from helpers.inside.occlusion import Occlusion, occlusion
 from helpers.inside.relu_rules import refuse_functional_relu, relu_rule
 from helpers.inside.scores import Neuron, Target, as_target, need_gradients, score_gradient
@@ -38,6 +39,7 @@ __all__ = [
     "guided_backprop",
     "integrated_gradients",
     "occlusion",
+    "place",
     "saliency",
     "smoothgrad",
     "upscale",
@@ -199,7 +201,8 @@ def grad_cam(model: nn.Module, x: Images, target: Target, layer: Layer) -> Tenso
     """Feature maps of a layer, added up with the mean gradient of each as its weight, positive part (Selvaraju 2017).
 
     Raw and at the layer's own size, as Captum's ``LayerGradCam(relu_attributions=True)``; torch-cam and
-    pytorch-grad-cam scale every map to 0..1, which hides that one is weak. :func:`upscale` brings it to the image.
+    pytorch-grad-cam scale every map to 0..1, which hides that one is weak. :func:`place` draws it over the image,
+    each value at the center of its unit's receptive field.
 
     Args:
         model: the network.
@@ -225,15 +228,17 @@ def grad_cam(model: nn.Module, x: Images, target: Target, layer: Layer) -> Tenso
 
 
 def upscale(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Maps ``(N, h, w)`` at the size ``(H, W)`` of the image, bilinear with ``align_corners=False``."""
+    """Maps ``(N, h, w)`` stretched to the size ``(H, W)`` of the image, bilinear with ``align_corners=False``.
+
+    What the libraries do to a Grad-CAM. :func:`place` says where it is off.
+    """
     return functional.interpolate(maps[:, None], size=tuple(size), mode="bilinear", align_corners=False)[:, 0]
 
 
 def _grad_cam_map(model: nn.Module, x: Images, target: Target, layer: Layer | None = None) -> Tensor:
-    """:func:`grad_cam` at the size of the image, ``(N, 1, H, W)``; the last layer with feature maps for None."""
-    images = as_images(model, x)
-    maps = grad_cam(model, x, target, map_layers(model, images[:1])[-1] if layer is None else layer)
-    return upscale(maps, (images.shape[2], images.shape[3]))[:, None]
+    """:func:`grad_cam`, placed over the image, ``(N, 1, H, W)``; the last layer with feature maps for None."""
+    layer = map_layers(model, as_images(model, x)[:1])[-1] if layer is None else layer
+    return place(grad_cam(model, x, target, layer), model, x, layer)[:, None]
 
 
 def _occlusion_map(model: nn.Module, x: Images, target: Target) -> Tensor:

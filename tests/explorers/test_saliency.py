@@ -44,7 +44,9 @@ def test_the_explorer_draws_the_numbers_of_the_library(tool, method, signed):
         "integrated gradients": lambda: attribution.integrated_gradients(tool.model, x, 4, steps=24)[0],
         "guided backpropagation": lambda: attribution.guided_backprop(tool.model, x, 4)[0],
         "deconvnet": lambda: attribution.deconvnet(tool.model, x, 4)[0],
-        "Grad-CAM": lambda: attribution.upscale(attribution.grad_cam(tool.model, x, 4, "features.pool2"), (28, 28)),
+        "Grad-CAM": lambda: attribution.place(
+            attribution.grad_cam(tool.model, x, 4, "features.pool2"), tool.model, x, "features.pool2"
+        ),
         "occlusion 7×7": lambda: attribution.occlusion(tool.model, x[0], 7).maps[4:5],
     }[method]()
     wanted = plain[0] if signed else plain[0].abs()

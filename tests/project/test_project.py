@@ -26,7 +26,7 @@ ALLOWED = {
     "filters": set(),
     "data": {"display"},
     "network": {"data"},
-    "inside": {"network"},
+    "inside": {"filters", "network"},
     "plots": {"filters", "network.history"},
     "exercises": {"display", "data", "filters", "network", "inside"},
     "explorers": {"display", "data", "filters", "network", "inside", "plots"},
