@@ -1,6 +1,6 @@
 """What is looked at: data sets, photographs, drawn digits, disturbances; these names are those of its modules."""
 
-from helpers.data.photographs import PHOTOS, PhotographError, own, photo
+from helpers.data.photographs import PHOTOS, PhotographError, own, photo, square
 from helpers.data.sets import CLASSES, Dataset, Split, load
 
-__all__ = ["CLASSES", "PHOTOS", "Dataset", "PhotographError", "Split", "load", "own", "photo"]
+__all__ = ["CLASSES", "PHOTOS", "Dataset", "PhotographError", "Split", "load", "own", "photo", "square"]

@@ -1,6 +1,7 @@
-"""Photographs: a few that ship with the libraries of the series (:func:`photo`), and your own (:func:`own`).
+"""Photographs: some that ship with the libraries of the series (:func:`photo`), and your own (:func:`own`).
 
-Both give floats in [0, 1], red, green, blue, as arrays that are yours to write into.
+Both give floats in [0, 1], red, green, blue, as arrays that are yours to write into; :func:`square` cuts squares.
+Photographers and licenses stand in the README.
 """
 
 import contextlib
@@ -16,12 +17,27 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-PHOTOS = ("china", "flower", "hopper")
+#: Name → the package that ships the file, and where in the package.
 _PHOTO_FILES = {
     "china": ("sklearn", "datasets/images/china.jpg"),
     "flower": ("sklearn", "datasets/images/flower.jpg"),
     "hopper": ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
+    "cat": ("skimage", "data/chelsea.png"),
+    "coffee": ("skimage", "data/coffee.png"),
+    "astronaut": ("skimage", "data/astronaut.png"),
+    "rocket": ("skimage", "data/rocket.jpg"),
+    "motorcycle": ("skimage", "data/motorcycle_left.png"),
+    "camera": ("skimage", "data/camera.png"),
+    "coins": ("skimage", "data/coins.png"),
+    "horse": ("skimage", "data/horse.png"),
+    "hubble": ("skimage", "data/hubble_deep_field.jpg"),
+    "brick": ("skimage", "data/brick.png"),
+    "grass": ("skimage", "data/grass.png"),
+    "gravel": ("skimage", "data/gravel.png"),
 }
+PHOTOS = tuple(_PHOTO_FILES)
+#: Which square of a photograph: at the beginning, in the middle or at the end of its longer side.
+PARTS = {"left": 0.0, "upper": 0.0, "middle": 0.5, "right": 1.0, "lower": 1.0}
 #: Brightness as the eye weighs it, from red, green and blue (ITU-R BT.601), the same that Pillow's mode "L" uses.
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 #: The first bytes of files that are no pictures for Pillow, and what their owner can do about it.
@@ -45,10 +61,11 @@ class PhotographError(ValueError):
 
 
 def photo(name: str) -> np.ndarray:
-    """Return a color photograph, float32 (H, W, 3) in [0, 1], red, green, blue; the array is yours to write into.
+    """Return a photograph, float32 (H, W, 3) in [0, 1], red, green, blue; the array is yours to write into.
 
     ``PHOTOS`` names them: "china" (a temple) and "flower" ship with scikit-learn, "hopper" (Grace Hopper) with
-    matplotlib.
+    matplotlib, the others with scikit-image. "camera" (a man with a tripod), "coins", "horse" (a silhouette) and the
+    textures "brick", "grass" and "gravel" are gray: their three channels are equal.
 
     Raises:
         ValueError: for another name.
@@ -64,6 +81,37 @@ def photo(name: str) -> np.ndarray:
         raise FileNotFoundError(f"The photograph {name!r} belongs to {package}: run `make lab` to install it again.")
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"), dtype=np.float32) / np.float32(255)
+
+
+def square(picture: np.ndarray, part: str = "middle", side: int = 227) -> np.ndarray:
+    """Cut the largest square out of a photograph and resize it by averaging.
+
+    Args:
+        picture: floats (H, W, 3), as :func:`photo` and :func:`own` return them.
+        part: where along the longer side: "left", "middle" or "right" of a wide one, "upper", "middle" or "lower" of a
+            tall one.
+        side: pixels of a side of the result; 227 is what the network for photographs was trained on.
+
+    Returns:
+        float32 (side, side, 3), an array of its own.
+
+    Raises:
+        PhotographError: a ValueError, for an array of another shape, or a part that this photograph does not have.
+    """
+    _check_side(side)
+    picture = np.asarray(picture)
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype.kind != "f" or not picture.size:
+        raise PhotographError(f"A photograph here is floats (H, W, 3); this is {picture.dtype} {picture.shape}.")
+    height, width = picture.shape[:2]
+    fits = [
+        name for name in PARTS if name == "middle" or width == height or (name in ("left", "right")) == (width > height)
+    ]
+    if part not in fits:
+        raise PhotographError(
+            f"This photograph of {width}×{height} pixels has the squares {', '.join(fits)}; got {part!r}."
+        )
+    planes = [Image.fromarray(np.ascontiguousarray(plane, np.float32)) for plane in np.moveaxis(picture, 2, 0)]
+    return np.stack([np.asarray(_square(plane, side, PARTS[part])) for plane in planes], axis=-1)
 
 
 def own(source: Any, side: int | None = 256, gray: bool = False) -> np.ndarray:
@@ -85,8 +133,8 @@ def own(source: Any, side: int | None = 256, gray: bool = False) -> np.ndarray:
     Raises:
         PhotographError: a ValueError that says in one sentence why this is no photograph.
     """
-    if side is not None and (isinstance(side, bool) or not isinstance(side, int | np.integer) or side < 1):
-        raise PhotographError(f"The side is a whole number of pixels, such as 256, not {side!r}.")
+    if side is not None:
+        _check_side(side)
     if isinstance(source, str | os.PathLike | bytes | bytearray | memoryview | Image.Image):
         planes = _decode(source, side)
     else:
@@ -99,12 +147,17 @@ def own(source: Any, side: int | None = 256, gray: bool = False) -> np.ndarray:
     return color.repeat(3, axis=2) if color.shape[2] == 1 else color
 
 
-def _square(image: Image.Image, side: int | None) -> Image.Image:
-    """The middle square, resized by averaging, which adds no value that was not between its neighbors'."""
+def _check_side(side: Any) -> None:
+    if isinstance(side, bool) or not isinstance(side, int | np.integer) or side < 1:
+        raise PhotographError(f"The side is a whole number of pixels, such as 256, not {side!r}.")
+
+
+def _square(image: Image.Image, side: int | None, at: float = 0.5) -> Image.Image:
+    """The square at a share of what is left, resized by averaging, which adds no value not between its neighbors'."""
     if side is None:
         return image
     edge = min(image.size)
-    left, top = ((n - edge) // 2 for n in image.size)
+    left, top = (int((n - edge) * at) for n in image.size)
     return image.crop((left, top, left + edge, top + edge)).resize((side, side), Image.Resampling.BILINEAR)
 
 

@@ -53,7 +53,7 @@ class KernelPlayground(Explorer):
     def __init__(self, images: Mapping[str, Any] | None = None, **values: Any) -> None:
         if images is None:
             digits = data.load("mnist", first=2).train.images
-            images = {f"photo: {name}": data.own(data.photo(name), SIDE) for name in data.PHOTOS}
+            images = {f"photo: {name}": data.own(data.photo(name), SIDE) for name in ("china", "flower", "hopper")}
             images |= {"digit: 5": digits[0, 0], "digit: 0": digits[1, 0]}
         self.images = {name: _gray(image) for name, image in images.items()}
         super().__init__(**{"preset": "vertical edges"} | values)

@@ -348,27 +348,105 @@ def test_a_large_jpeg_is_decoded_small():
 # Photographs that ship with libraries
 
 
-def test_photographs_are_color_floats_of_ones_own():
-    sizes = {"china": (427, 640, 3), "flower": (427, 640, 3), "hopper": (600, 512, 3)}
-    assert set(sizes) == set(data.PHOTOS)
-    for name, size in sizes.items():
-        picture = data.photo(name)
-        assert picture.shape == size
-        assert picture.dtype == np.float32
-        assert 0 <= picture.min() < 0.1
-        assert 0.9 < picture.max() <= 1
-        assert not np.array_equal(picture[..., 0], picture[..., 2])
-        before = picture[0, 0].copy()
-        picture[0, 0] = before + 1
-        np.testing.assert_array_equal(data.photo(name)[0, 0], before)
+SIZES = {
+    "china": (427, 640),
+    "flower": (427, 640),
+    "hopper": (600, 512),
+    "cat": (300, 451),
+    "coffee": (400, 600),
+    "astronaut": (512, 512),
+    "rocket": (427, 640),
+    "motorcycle": (500, 741),
+    "camera": (512, 512),
+    "coins": (303, 384),
+    "horse": (328, 400),
+    "hubble": (872, 1000),
+    "brick": (512, 512),
+    "grass": (512, 512),
+    "gravel": (512, 512),
+}
+GRAY = {"camera", "coins", "horse", "brick", "grass", "gravel"}
 
 
-def test_photo_agrees_with_the_library_that_ships_it():
+@pytest.mark.parametrize("name", data.PHOTOS)
+def test_photographs_are_color_floats_of_ones_own(name):
+    assert set(SIZES) == set(data.PHOTOS)
+    picture = data.photo(name)
+    assert picture.shape == (*SIZES[name], 3)
+    assert picture.dtype == np.float32
+    assert 0 <= picture.min() < 0.3
+    assert 0.7 < picture.max() <= 1
+    assert np.array_equal(picture[..., 0], picture[..., 2]) == (name in GRAY)
+    before = picture[0, 0].copy()
+    picture[0, 0] = before + 1
+    np.testing.assert_array_equal(data.photo(name)[0, 0], before)
+
+
+def test_photo_agrees_with_the_libraries_that_ship_them():
+    import skimage.data
     from sklearn.datasets import load_sample_image
 
     np.testing.assert_array_equal(data.photo("china"), load_sample_image("china.jpg").astype(np.float32) / 255)
+    for name, theirs in {"cat": skimage.data.chelsea(), "hubble": skimage.data.hubble_deep_field()}.items():
+        np.testing.assert_array_equal(data.photo(name), theirs.astype(np.float32) / 255)
+    np.testing.assert_array_equal(data.photo("coins")[..., 1], skimage.data.coins().astype(np.float32) / 255)
+    np.testing.assert_array_equal(data.photo("horse")[..., 1] > 0.5, skimage.data.horse())
 
 
 def test_an_unknown_photograph_names_the_known_ones():
-    with pytest.raises(ValueError, match="china, flower, hopper"):
+    with pytest.raises(ValueError, match="china, flower, hopper, cat, coffee"):
+        data.photo("dog")
+
+
+def test_a_library_without_its_picture_says_what_to_do(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(FileNotFoundError, match="'cat' belongs to skimage: run `make lab`"):
         data.photo("cat")
+
+
+def test_a_square_keeps_its_end_of_the_longer_side():
+    wide = np.zeros((4, 10, 3), dtype=np.float32)
+    wide[..., 0] = np.arange(10) / 10
+    tall = wide.transpose(1, 0, 2)
+    for picture, parts in ((wide, ("left", "middle", "right")), (tall, ("upper", "middle", "lower"))):
+        for part, start in zip(parts, (0, 3, 6), strict=True):
+            cut = data.square(picture, part, side=4)
+            columns = cut[..., 0] if picture is wide else cut[..., 0].T
+            np.testing.assert_allclose(columns, np.tile(np.arange(start, start + 4) / 10, (4, 1)), atol=1e-6)
+            assert cut.dtype == np.float32
+            cut[:] = 1  # it is one's own
+    assert wide[..., 1:].max() == 0
+
+
+def test_a_square_is_resized_as_ones_own_photograph_is():
+    for name in ("cat", "hopper"):
+        picture = data.photo(name)
+        np.testing.assert_allclose(data.square(picture, "middle", 100), data.own(picture, 100), atol=1e-6)
+    even = data.photo("astronaut")
+    for part in ("left", "upper", "right", "lower"):
+        np.testing.assert_array_equal(data.square(even, part), data.square(even))
+    assert data.square(even).shape == (227, 227, 3)
+
+
+@pytest.mark.parametrize(
+    ("picture", "part", "words"),
+    [
+        (np.zeros((4, 8, 3), np.float32), "upper", "8×4 pixels has the squares left, middle, right; got 'upper'"),
+        (np.zeros((8, 4, 3), np.float32), "left", "has the squares upper, middle, lower"),
+        (np.zeros((8, 4, 3), np.float32), "center", "has the squares upper, middle, lower"),
+        (np.zeros((3, 8, 8), np.float32), "middle", "floats (H, W, 3)"),
+        (np.zeros((8, 8), np.float32), "middle", "floats (H, W, 3)"),
+        (np.zeros((0, 8, 3), np.float32), "middle", "floats (H, W, 3)"),
+        (np.zeros((8, 8, 3), np.uint8), "middle", "this is uint8"),
+    ],
+)
+def test_what_has_no_such_square_is_refused_in_a_sentence(picture, part, words):
+    with pytest.raises(data.PhotographError) as error:
+        data.square(picture, part)
+    assert words in one_sentence(error)
+
+
+@pytest.mark.parametrize("side", [0, 2.5, True, None])
+def test_a_square_of_no_size(side):
+    with pytest.raises(ValueError, match="whole number of pixels"):
+        data.square(MEANT, side=side)
