@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from helpers.network.running import evaluating
+from helpers.network.running import answer, as_floats, evaluating, network
 
 Layer = str | nn.Module
 Hook = Callable[..., object]
@@ -154,8 +154,10 @@ def activations(model: nn.Module, x: Tensor | np.ndarray, layers: Layer | Iterab
     Raises:
         ValueError: for a layer that the network does not have, or that did not run.
     """
+    like = next(network(model).parameters(), None)
+    x = as_floats(x)
     with record(model, layers) as store, torch.no_grad():
-        model(torch.as_tensor(x))
+        answer(model, x if like is None else x.to(like.device, like.dtype))
     for name, calls in store.calls.items():
         if not calls:
             raise ValueError(f"The network did not use its layer {name} for this input.")
@@ -168,8 +170,8 @@ def map_layers(model: nn.Module, x: Tensor | np.ndarray) -> list[str]:
     Raises:
         ValueError: if there is none.
     """
-    with evaluating(model), record(model, layer_names(model)) as store, torch.no_grad():
-        model(torch.as_tensor(x))
+    with evaluating(network(model)), record(model, layer_names(model)) as store, torch.no_grad():
+        answer(model, as_floats(x))
     found = [name for name in store if store[name].ndim == 4 and store[name].shape[-1] > 1]
     if not found:
         raise ValueError("This network has no layer with feature maps: it is not a convolutional network.")

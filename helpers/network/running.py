@@ -45,9 +45,22 @@ def seeded(seed: int) -> Iterator[None]:
             torch.mps.set_rng_state(mps)
 
 
+def network(model: Any) -> nn.Module:
+    """The network itself, after a look at whether it is one.
+
+    Raises:
+        TypeError: for a class that nobody has called, for images in its place, or for anything else.
+    """
+    if isinstance(model, nn.Module):
+        return model
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        raise TypeError(f"{model.__name__} is a class, not yet a network: make one with {model.__name__}().")
+    raise TypeError(f"The network comes first and has to be a PyTorch module (nn.Module), not {type(model).__name__}.")
+
+
 def first_weight(model: nn.Module) -> Tensor:
     """The first weight of the network: its device and number format are those the images need."""
-    first = next(model.parameters(), None)
+    first = next(network(model).parameters(), None)
     if first is None:
         raise ValueError("This network has no weights to train: give it at least one layer that has some.")
     return first
@@ -55,8 +68,14 @@ def first_weight(model: nn.Module) -> Tensor:
 
 def tensors_of(split: Any) -> tuple[Tensor, Tensor]:
     """Images (N, C, H, W), floats, and labels (N,) int64 of a split or of an (images, labels) pair, checked."""
-    pair = (split.images, split.labels) if hasattr(split, "images") else split
-    images, labels = (x if isinstance(x, Tensor) else as_tensor(np.asarray(x)) for x in pair)
+    if hasattr(split, "train") and hasattr(split, "test"):
+        raise TypeError("This is a whole data set: give one of its parts, as in mnist.train or mnist.test.")
+    if isinstance(split, (Tensor, np.ndarray)):
+        raise TypeError("These are images or labels alone: give both, a split or the pair (images, labels).")
+    if not hasattr(split, "images") and not (isinstance(split, (tuple, list)) and len(split) == 2):
+        raise TypeError(f"Give a split or the pair (images, labels), not {type(split).__name__}.")
+    images, labels = split if isinstance(split, (tuple, list)) else (split.images, split.labels)
+    images, labels = (x if isinstance(x, Tensor) else as_tensor(np.asarray(x)) for x in (images, labels))
     if images.ndim != 4:
         raise ValueError(f"Images must have the shape (N, channels, height, width); these have {tuple(images.shape)}.")
     if not images.is_floating_point():
@@ -73,6 +92,44 @@ def tensors_of(split: Any) -> tuple[Tensor, Tensor]:
     return images, labels.long()
 
 
+def known_labels(labels: Tensor, classes: int) -> None:
+    """Refuse labels for which a network with so many outputs has none.
+
+    Raises:
+        ValueError: if a label is negative, or too large.
+    """
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"The labels run from {labels.min()} to {labels.max()}, the network has {classes} outputs: "
+            f"build it with classes={int(labels.max()) + 1}."
+        )
+
+
+def as_floats(x: Any) -> Tensor:
+    """What was given, as a tensor of finite floats that shares its memory where torch can.
+
+    Raises:
+        TypeError: if x is not an array of floats.
+        ValueError: if x is empty, or holds NaN or infinity.
+    """
+    if hasattr(x, "train") and hasattr(x, "test"):
+        raise TypeError("This is a whole data set: give the images of one of its parts, as in mnist.test.images.")
+    if hasattr(x, "images"):
+        raise TypeError("This is a split, images with labels: give its images alone, as in split.images.")
+    if not isinstance(x, (Tensor, np.ndarray)):
+        raise TypeError(f"The images have to be a NumPy array or a tensor, not {type(x).__name__}.")
+    if isinstance(x, np.ndarray) and x.dtype.kind not in "biuf":
+        raise TypeError(f"The images have to be numbers, floats in [0, 1]; these are {x.dtype}.")
+    x = as_tensor(x)
+    if not x.is_floating_point():
+        raise TypeError(f"The images have to be floats in [0, 1], these are {x.dtype}: divide by 255 first.")
+    if x.numel() == 0:
+        raise ValueError(f"An array of shape {tuple(x.shape)} holds no image.")
+    if not torch.isfinite(x).all():
+        raise ValueError("The images hold NaN or infinity, which no network can score.")
+    return x
+
+
 def as_images(model: nn.Module, x: Images, axes: str = "NCHW") -> Tensor:
     """A detached tensor of the network's own number type and device, after a look at what was given.
 
@@ -82,26 +139,33 @@ def as_images(model: nn.Module, x: Images, axes: str = "NCHW") -> Tensor:
         axes: ``"NCHW"`` for a batch, ``"CHW"`` for one image.
 
     Raises:
-        TypeError: if x is not an array of floats.
+        TypeError: if the model is not a network, or x not an array of floats.
         ValueError: if x has other axes, is empty, or holds NaN or infinity.
     """
-    if not isinstance(x, (Tensor, np.ndarray)):
-        raise TypeError(f"The images have to be a NumPy array or a tensor, not {type(x).__name__}.")
-    x = torch.as_tensor(x)
-    if not x.is_floating_point():
-        raise TypeError(f"The images have to be floats in [0, 1], these are {x.dtype}: divide by 255 first.")
+    like = next(network(model).parameters(), None)
+    x = as_floats(x)
     shape = tuple(x.shape)
     if x.ndim != len(axes):
         what = "a batch of images (N, C, H, W)" if axes == "NCHW" else "one image (C, H, W)"
         hint = ": x[None] makes a batch of one" if (x.ndim, axes) == (3, "NCHW") else ""
         hint = ": x[0] takes the first of a batch" if (x.ndim, axes) == (4, "CHW") else hint
         raise ValueError(f"Expected {what}, got an array of shape {shape}{hint}.")
-    if x.numel() == 0:
-        raise ValueError(f"There is nothing to explain in an empty array of shape {shape}.")
-    if not torch.isfinite(x).all():
-        raise ValueError("The images hold NaN or infinity, which no network can score.")
-    like = next(model.parameters(), x)
-    return x.detach().to(device=like.device, dtype=like.dtype)
+    return x.detach() if like is None else x.detach().to(device=like.device, dtype=like.dtype)
+
+
+def answer(model: nn.Module, x: Tensor) -> Any:
+    """``model(x)``; images that the network cannot take are named by their shape.
+
+    Raises:
+        ValueError: if the network does not take images of this shape.
+    """
+    try:
+        return model(x)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        said = " ".join(str(error).split())
+        raise ValueError(f"The network does not accept images of shape {tuple(x.shape[1:])}: {said}") from error
 
 
 def logits_of(model: nn.Module, x: Tensor) -> Tensor:
@@ -110,12 +174,7 @@ def logits_of(model: nn.Module, x: Tensor) -> Tensor:
     Raises:
         ValueError: if the network does not take images of this shape, or answers with something else than logits.
     """
-    try:
-        logits = model(x)
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        raise ValueError(f"The network does not accept images of shape {tuple(x.shape)}: {error}") from error
+    logits = answer(model, x)
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(x):
         got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
         raise ValueError(f"The network has to answer with logits (N, classes) for N={len(x)} images, it gave {got}.")
@@ -127,18 +186,34 @@ def predict(model: nn.Module, images: Any, batch_size: int = 100) -> Tensor:
 
     Every submodule's training flag is as before when the function returns; the result lies on the CPU. A hundred images
     at a time stay near the processor; with five hundred it waits for memory and takes almost twice as long.
+
+    Raises:
+        TypeError: if the model is not a network, or the images are not an array of floats.
+        ValueError: if the images are not a batch, are empty, hold NaN, or do not fit the network.
     """
-    images = images if isinstance(images, Tensor) else as_tensor(np.asarray(images))
     like = first_weight(model)
+    images = as_floats(images)
+    if images.ndim != 4:
+        hint = ": images[None] makes a batch of one" if images.ndim == 3 else ""
+        raise ValueError(f"Expected a batch of images (N, C, H, W), got an array of shape {tuple(images.shape)}{hint}.")
+    if batch_size != int(batch_size) or batch_size < 1:
+        raise ValueError(f"batch_size is a number of images, at least 1; got {batch_size}.")
     with evaluating(model), torch.no_grad():
         parts = [
-            model(part.to(like.device, like.dtype).contiguous(memory_format=torch.channels_last)).float().cpu()
-            for part in images.split(batch_size)
+            logits_of(model, part.to(like.device, like.dtype).contiguous(memory_format=torch.channels_last))
+            for part in images.split(int(batch_size))
         ]
-    return torch.cat(parts)
+        return torch.cat([part.float().cpu() for part in parts])
 
 
 def accuracy(model: nn.Module, split: Split | tuple[Any, Any]) -> float:
-    """Share of the images in ``split`` whose largest logit is the right class, in [0, 1]."""
+    """Share of the images in ``split`` whose largest logit is the right class, in [0, 1].
+
+    Raises:
+        TypeError: if the model is not a network, or the split not images with labels.
+        ValueError: if images, labels and network do not fit together.
+    """
     images, labels = tensors_of(split)
-    return (predict(model, images).argmax(1) == labels).float().mean().item()
+    logits = predict(model, images)
+    known_labels(labels, logits.shape[1])
+    return (logits.argmax(1).to(labels.device) == labels).float().mean().item()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -16,7 +17,7 @@ from tqdm.auto import tqdm
 from helpers.data import Split
 from helpers.network.device import best_device, fast_bfloat16, keep_freed_memory
 from helpers.network.history import Diverged, Epoch, History
-from helpers.network.running import first_weight, predict, seeded, tensors_of
+from helpers.network.running import as_floats, first_weight, known_labels, predict, seeded, tensors_of
 
 Watcher = Callable[[History], object]
 
@@ -66,17 +67,26 @@ def _one_step(
 
 def _check(model: nn.Module, images: Tensor, labels: Tensor) -> None:
     """One image through the network before anything is trained, so that a misfit is a sentence and not a traceback."""
+    known_labels(labels, predict(model, images[:1].nan_to_num()).shape[1])
+
+
+def _device(name: str) -> str:
+    """The name of a device, if the computer has it."""
     try:
-        outputs = predict(model, images[:1])
-    except RuntimeError as error:
-        raise ValueError(f"The network does not accept images of shape {tuple(images.shape[1:])}: {error}") from error
-    if outputs.ndim != 2:
-        raise ValueError(f"A classifier returns (N, classes) logits; this network returns {tuple(outputs.shape)}.")
-    if labels.min() < 0 or labels.max() >= outputs.shape[1]:
-        raise ValueError(
-            f"The labels run from {labels.min()} to {labels.max()}, the network has {outputs.shape[1]} outputs: "
-            f"build it with classes={int(labels.max()) + 1}."
-        )
+        kind = torch.device(name).type
+    except RuntimeError:
+        raise ValueError(f"There is no device {name!r}: choose 'auto', 'cpu', 'cuda' or 'mps'.") from None
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(kind, True):
+        raise ValueError(f"PyTorch finds no {kind} device on this computer: leave `device` out, or say 'cpu'.")
+    return name
+
+
+def _whole(least: int, **settings: Any) -> None:
+    """Refuse settings that are not whole numbers of at least ``least``."""
+    for name, value in settings.items():
+        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+            raise ValueError(f"{name} is a whole number of at least {least}; got {value!r}.")
 
 
 def fit(
@@ -137,16 +147,33 @@ def fit(
         ValueError: for a setting out of its range, or images, labels and network that do not fit together.
         Diverged: if the loss becomes infinite or NaN; names the likely cause.
     """
-    if epochs < 1 or batch_size < 1 or lr <= 0:
-        raise ValueError(f"epochs and batch_size must be at least 1 and lr above 0; got {epochs}, {batch_size}, {lr}.")
+    _whole(1, epochs=epochs, batch_size=batch_size)
+    _whole(0, shift=shift, seed=seed)
+    if not (lr > 0 and math.isfinite(lr)):
+        raise ValueError(f"lr, the learning rate, is a number above 0; got {lr}.")
+    if not 0 <= momentum < 1:
+        raise ValueError(f"momentum is a share from 0 up to, but not including, 1; got {momentum}.")
+    if not (weight_decay >= 0 and math.isfinite(weight_decay)):
+        raise ValueError(f"weight_decay is a number of at least 0; got {weight_decay}.")
     if not 0 <= smooth < 1:
         raise ValueError(f"smooth is a share from 0 up to, but not including, 1; got {smooth}.")
     if optimizer not in ("sgd", "adam"):
         raise ValueError(f"optimizer is 'sgd' or 'adam'; got {optimizer!r}.")
-    images, labels = tensors_of(train)
+    if torch.is_inference_mode_enabled() or not torch.is_grad_enabled():
+        raise ValueError("Training needs gradients: call fit outside of torch.no_grad() and torch.inference_mode().")
     home, form = first_weight(model).device, first_weight(model).dtype
+    if not any(weight.requires_grad for weight in model.parameters()):
+        raise ValueError("All weights of this network are frozen: set requires_grad to True for those to be trained.")
+    images, labels = tensors_of(train)
+    if shift >= min(images.shape[2:]):
+        raise ValueError(
+            f"shift is a number of pixels below the size of the images, {min(images.shape[2:])}; got {shift}."
+        )
     _check(model, images, labels)
-    device = best_device() if device == "auto" else device
+    if validation is not None:
+        as_floats(tensors_of(validation)[0])
+        _check(model, *tensors_of(validation))
+    device = best_device() if device == "auto" else _device(device)
     kind = torch.device(device).type
     keep_freed_memory()
     half = fast and fast_bfloat16(kind)

@@ -105,7 +105,7 @@ def test_hooks_go_away_on_success_and_when_the_model_raises(model, x):
         assert hooks_of(model) > before
         model(x)
     assert hooks_of(model) == before
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError, match=r"does not accept images of shape \(2, 28, 28\)"):
         activations(model, torch.rand(1, 2, 28, 28), ["features.conv1"])
     assert hooks_of(model) == before
 

@@ -323,29 +323,6 @@ def test_data_that_does_not_fit_is_explained_before_anything_is_trained(split, e
     assert same(before, weights(model))
 
 
-@pytest.mark.parametrize("options", [{"epochs": 0}, {"batch_size": 0}, {"lr": 0}, {"lr": -1.0}])
-def test_impossible_settings(options):
-    with pytest.raises(ValueError, match="at least 1 and lr above 0"):
-        fit(small(), quadrants(8), **options)
-
-
-def test_an_unknown_optimizer():
-    model = small().train()
-    with pytest.raises(ValueError, match="'sgd' or 'adam'; got 'rmsprop'"):
-        fit(model, quadrants(8), optimizer="rmsprop")
-    assert model.training
-
-
-def test_a_network_that_does_not_classify():
-    with pytest.raises(ValueError, match=r"returns \(N, classes\) logits"):
-        fit(nn.Conv2d(1, 4, 3), quadrants(8))
-
-
-def test_a_network_with_nothing_to_train():
-    with pytest.raises(ValueError, match="no weights to train"):
-        fit(nn.Flatten(), quadrants(8))
-
-
 @pytest.mark.parametrize("images", [torch.float64, torch.float16])
 @pytest.mark.parametrize("labels", [torch.int32, torch.uint8])
 def test_other_number_formats_are_taken_as_they_are_meant(images, labels):
