@@ -59,7 +59,7 @@ notebooks: setup ## run the lessons and store their outputs (LESSON=occlusion fo
 	@$(PY) -m tools.notebooks run $(LESSON)
 	@$(PY) -m tools.pictures
 
-data: setup ## fetch MNIST and FashionMNIST ahead of a class
+data: setup ## fetch MNIST, FashionMNIST and the network for photographs ahead of a class
 	@$(PY) -m helpers.data --strict
 
 checkpoints: setup ## train the reference networks again

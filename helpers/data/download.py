@@ -1,4 +1,4 @@
-"""Where the files of a data set are on this machine, and how a file gets here that is not.
+"""Where the published files are on this machine, and how a file gets here that is not.
 
 Lessons do not use this module; :mod:`helpers.data` does. A download (by pooch) happens in a temporary folder beside its
 goal, is checked there, and is moved into place in one step: whoever interrupts it, or runs it twice at once, leaves
@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +20,8 @@ import numpy as np
 import pooch
 from tqdm import tqdm
 
-from helpers.data.raw import SETS, BrokenFileError, read
+from helpers.data import raw
+from helpers.data.raw import BrokenFileError
 
 PROBE_SECONDS = 3.0  # a class must not wait longer than this to learn that there is no network
 SILENCE_SECONDS = 15.0  # abort a download after this many seconds without a byte
@@ -31,7 +32,7 @@ pooch.get_logger().setLevel("WARNING")
 
 
 class Found(NamedTuple):
-    """The arrays of a set by file name and the root that holds it, both None when it cannot be had; what to tell."""
+    """The arrays by file name and the root that holds them, both None when they cannot be had; what to tell."""
 
     arrays: dict[str, np.ndarray] | None
     root: Path | None
@@ -113,8 +114,28 @@ def stores() -> list[Path]:
 def find(name: str) -> Found:
     """Find the four files of one set, or download them: CNN_DATA, then data/ and its substitutes, then the network.
 
-    A broken file is removed from our own folders and downloaded again. The notes hold one sentence for everything that
-    was not as it should be.
+    A broken file is never believed: in CNN_DATA it is passed over, in our own folders a new download replaces it, and
+    until then it stays. The notes hold one sentence for everything that was not as it should be.
+    """
+    published = raw.SETS[name]
+    files = {
+        f"{published.folder}/raw/{file}": ([f"{mirror}{file}.gz" for mirror in published.mirrors], f"md5:{packed}")
+        for file, (_, _, packed) in published.files.items()
+    }
+    return _find(lambda root: raw.read(root, name), files)
+
+
+def find_network() -> Found:
+    """Find the file of the network for photographs, or download it, as :func:`find` does."""
+    return _find(raw.read_network, {raw.NETWORK.path: (raw.NETWORK.urls, f"sha256:{raw.NETWORK.sha256}")})
+
+
+def _find(read: Callable[[Path], dict[str, np.ndarray]], files: Mapping[str, tuple[Sequence[str], str]]) -> Found:
+    """Read from the first root that has all files whole, after a download if need be.
+
+    Args:
+        read: a root → checked arrays, or FileNotFoundError or BrokenFileError.
+        files: path under a root → addresses, and the hash of what they deliver.
     """
     notes = []
     if chosen := os.environ.get("CNN_DATA"):
@@ -124,32 +145,28 @@ def find(name: str) -> Found:
             notes.append(f"CNN_DATA names {chosen}, which is not a folder, so it is passed over.")
         else:
             try:
-                return Found(read(given, name), given, notes)
+                return Found(read(given), given, notes)
             except (OSError, ValueError) as problem:
                 notes.append(f"{problem}, so the folder named by CNN_DATA is passed over (and left as it is).")
+    broken: list[Path] = []
     for root in stores():
         try:
-            return Found(read(root, name), root, notes)
+            return Found(read(root), root, notes)
         except BrokenFileError as problem:
-            notes.append(f"{problem} and was removed.")
-            for path in problem.paths:
-                try:
-                    path.unlink(missing_ok=True)
-                except OSError as refusal:
-                    notes[-1] = f"{problem} and cannot be removed ({refusal.strerror})."
+            notes.append(f"{problem} and will be downloaded again.")
+            broken += problem.paths
         except OSError:
             continue
-    raw_set = SETS[name]
     for root in stores():
         try:
-            for file, (_, _, packed_md5) in raw_set.files.items():
-                if not (path := root / raw_set.folder / "raw" / file).is_file():
-                    fetch([f"{mirror}{file}.gz" for mirror in raw_set.mirrors], f"md5:{packed_md5}", path)
-            arrays = read(root, name)
+            for file, (urls, known_hash) in files.items():
+                if not (path := root / file).is_file() or path in broken:
+                    fetch(urls, known_hash, path)
+            arrays = read(root)
         except ConnectionError as problem:
             return Found(None, None, [*notes, str(problem)])
         except (OSError, ValueError) as problem:
             notes.append(f"{root} cannot be written ({getattr(problem, 'strerror', None) or problem}).")
         else:
-            return Found(arrays, root, notes if root == STORE else [*notes, f"The images are kept in {root} instead."])
+            return Found(arrays, root, notes if root == STORE else [*notes, f"The files are kept in {root} instead."])
     return Found(None, None, notes)

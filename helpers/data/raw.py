@@ -1,6 +1,6 @@
-"""The published files of MNIST and FashionMNIST, as they are on the disk: which they are, whether they are whole.
+"""The published files, of MNIST, FashionMNIST and the network for photographs: which they are, whether they are whole.
 
-A file is believed only when its size and its MD5 checksum are those of the published one, each time it is read.
+A file is believed only when its size and its checksum are those of the published one, each time it is read.
 """
 
 import functools
@@ -56,6 +56,28 @@ SETS = {
 }
 
 
+class RawFile(NamedTuple):
+    """One published file: where it lies under a root, the addresses that have it, its size in bytes and its SHA-256."""
+
+    path: str
+    urls: tuple[str, ...]
+    size: int
+    sha256: str
+
+
+_SQUEEZENET = "songhan/SqueezeNet-Deep-Compression", "fb13faa2cf121ced9999f8a9d538ec6c56084733"
+#: SqueezeNet 1.0 as its authors compressed it; helpers.network.compressed reads it.
+NETWORK = RawFile(
+    "photonet/compressed_SqueezeNet.net",
+    (
+        "https://raw.githubusercontent.com/{}/{}/compressed_SqueezeNet.net".format(*_SQUEEZENET),
+        "https://cdn.jsdelivr.net/gh/{}@{}/compressed_SqueezeNet.net".format(*_SQUEEZENET),
+    ),
+    675_763,
+    "e4ab6960ae8cd81505e1c2136921201507e930966c53deaf15862a395b3a3261",
+)
+
+
 class BrokenFileError(ValueError):
     """A file is there and is not the published one; ``paths`` names every such file."""
 
@@ -109,3 +131,22 @@ def read(root: Path, name: str) -> dict[str, np.ndarray]:
     if missing:
         raise FileNotFoundError(f"{root} holds no {SETS[name].folder}/raw/{missing[0]}")
     return arrays
+
+
+def read_network(root: Path) -> dict[str, np.ndarray]:
+    """Read the file of the network for photographs under a root, checked against its size and SHA-256.
+
+    Returns:
+        its bytes, uint8, by file name.
+
+    Raises:
+        FileNotFoundError: if the file is missing.
+        BrokenFileError: if it is not the published one.
+    """
+    path = root / NETWORK.path
+    if not path.is_file():
+        raise FileNotFoundError(f"{root} holds no {NETWORK.path}")
+    content = path.read_bytes() if path.stat().st_size == NETWORK.size else b""
+    if hashlib.sha256(content).hexdigest() != NETWORK.sha256:
+        raise BrokenFileError([path])
+    return {path.name: np.frombuffer(content, np.uint8)}

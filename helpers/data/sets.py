@@ -127,9 +127,8 @@ def load(name: str, first: int | tuple[int, int] | None = None) -> Dataset:
     3. the network (CNN_OFFLINE=1 skips this),
     4. the offline stand-in, with a notice.
 
-    Every file is checked against its published size and MD5 on each call: a broken one is removed from ``data/`` and
-    downloaded again, and in CNN_DATA it is left alone and passed over. The arrays are yours: fresh on each call and
-    writable.
+    Every file is checked against its published size and MD5 on each call: a broken one in ``data/`` is downloaded
+    again, and in CNN_DATA it is left alone and passed over. The arrays are yours: fresh on each call and writable.
 
     About the notice: it is shown on each call, since running a cell again would wipe out a notice shown only once.
     In a notebook it is one displayed block, elsewhere a block on stderr. A cell that loads data therefore must not

@@ -120,6 +120,16 @@ def garment(strokes: Iterable[Stroke], thickness: float = 0.08, fill: bool = Tru
     return placed._replace(image=placed.image * np.float32(0.8))
 
 
+def turned(strokes: Iterable[Stroke], degrees: float) -> list[list[Point]]:
+    """Return the strokes, turned about the middle of the sheet, counterclockwise for positive angles."""
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return [
+        [(float(0.5 + cosine * (x - 0.5) + sine * (y - 0.5)), float(0.5 - sine * (x - 0.5) + cosine * (y - 0.5)))
+         for x, y in stroke]
+        for stroke in strokes
+    ]  # fmt: skip
+
+
 def _arc(x: float, y: float, rx: float, ry: float, start: float, end: float, count: int = 24) -> list[Point]:
     """Points on an ellipse; angles in degrees, 0 to the right, growing clockwise as y points down."""
     angles = np.radians(np.linspace(start, end, count))

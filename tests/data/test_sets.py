@@ -90,6 +90,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 FILES = {"mnist": small_set(1), "fashion": small_set(2)}
+NETWORK = bytes(range(256)) * 3
 PACKED = {(name, file): gzip.compress(content) for name, files in FILES.items() for file, content in files.items()}
 
 
@@ -110,6 +111,10 @@ def home(tmp_path, monkeypatch):
     for name, files in FILES.items():
         sums = {file: (len(content), md5(content), md5(PACKED[name, file])) for file, content in files.items()}
         monkeypatch.setitem(raw.SETS, name, raw.RawSet(raw.SETS[name].folder, ("http://127.0.0.1:9/",), sums))
+    published = raw.NETWORK._replace(
+        urls=("http://127.0.0.1:9/network",), size=len(NETWORK), sha256=hashlib.sha256(NETWORK).hexdigest()
+    )
+    monkeypatch.setattr(raw, "NETWORK", published)
     return tmp_path
 
 
@@ -313,22 +318,23 @@ def damage(folder: Path, kind: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["truncated", "one bit", "too long", "empty"])
-def test_a_broken_file_in_data_is_removed_and_downloaded_again(kind, home, server, capsys):
+def test_a_broken_file_in_data_is_replaced_by_a_download(kind, home, server, capsys):
     path = damage(put(home / "data", "MNIST", FILES["mnist"]), kind)
     mnist = data.load("mnist")
     assert mnist.real
     assert path.read_bytes() == FILES["mnist"][raw.TRAIN_IMAGES]
-    assert "failed the size and checksum test and was removed" in capsys.readouterr().err
+    assert "failed the size and checksum test and will be downloaded again" in capsys.readouterr().err
     asked = len(server.asked)
     data.load("mnist")
     assert len(server.asked) == asked  # mended for good
-    assert "removed" not in capsys.readouterr().err
+    assert "failed" not in capsys.readouterr().err
 
 
-def test_a_broken_file_without_a_network_is_removed_and_never_believed(home):
+def test_a_broken_file_without_a_network_is_neither_believed_nor_lost(home):
     path = damage(put(home / "data", "MNIST", FILES["mnist"]), "truncated")
+    before = path.read_bytes()
     assert not data.load("mnist").real
-    assert not path.exists()
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("kind", ["truncated", "one bit", "empty"])
@@ -506,6 +512,68 @@ def test_the_first_server_to_answer_is_told_from_a_closed_door(server):
     assert download.first_to_answer([closed]) is None
 
 
+# The network for photographs
+
+
+def put_network(root: Path, content: bytes = NETWORK) -> Path:
+    path = root / raw.NETWORK.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.fixture
+def network_server(server, monkeypatch):
+    server.packed = {"network": NETWORK}
+    monkeypatch.setattr(raw, "NETWORK", raw.NETWORK._replace(urls=(f"{server.url}network",)))
+    return server
+
+
+def test_the_network_is_taken_from_cnn_data_then_from_data_then_downloaded(home, network_server, monkeypatch):
+    found = download.find_network()
+    assert found.root == home / "data"
+    assert found.notes == []
+    assert network_server.asked == ["/network"]
+    (content,) = found.arrays.values()
+    assert content.tobytes() == NETWORK
+    assert everything_in(home / "data") == {raw.NETWORK.path}
+    assert download.find_network().root == home / "data"
+    put_network(home / "given")
+    monkeypatch.setenv("CNN_DATA", str(home / "given"))
+    assert download.find_network().root == home / "given"
+    assert network_server.asked == ["/network"]
+
+
+@pytest.mark.parametrize("content", [b"", NETWORK[:-1], NETWORK + b"\0", NETWORK[::-1]], ids=lambda c: str(len(c)))
+def test_a_foreign_file_is_neither_believed_nor_lost_until_the_published_one_is_here(content, home, monkeypatch):
+    path = put_network(home / "data", content)
+    given = put_network(home / "given", content)
+    monkeypatch.setenv("CNN_DATA", str(home / "given"))
+    arrays, root, notes = download.find_network()
+    assert arrays is None
+    assert root is None
+    assert path.read_bytes() == given.read_bytes() == content
+    first, second, third = notes
+    assert "passed over (and left as it is)" in first
+    assert "will be downloaded again" in second
+    assert "No network" in third
+
+
+def test_a_foreign_file_in_data_is_replaced_by_the_published_one(home, network_server):
+    path = put_network(home / "data", NETWORK[::-1])
+    assert download.find_network().arrays is not None
+    assert path.read_bytes() == NETWORK
+
+
+def test_a_server_with_another_network_is_not_believed(home, network_server):
+    network_server.behavior = "wrong"
+    arrays, root, (note,) = download.find_network()
+    assert arrays is None
+    assert root is None
+    assert "The download failed twice" in note
+    assert everything_in(home / "data") == set()
+
+
 # Folders that cannot be written
 
 
@@ -571,14 +639,18 @@ def test_the_command_tells_where_the_sets_are_and_lets_make_go_on_without_them(h
     put(home / "data", "MNIST", FILES["mnist"])
     monkeypatch.setattr(sys, "argv", ["data"])
     assert command.main() == 0
-    mnist, fashion = capsys.readouterr().out.splitlines()
+    mnist, fashion, network = capsys.readouterr().out.splitlines()
     assert mnist == f"MNIST: {home / 'data' / 'MNIST' / 'raw'}"
     assert "NOT HERE" in fashion
     assert "No network" in fashion
+    assert network.startswith("SqueezeNet: NOT HERE. No network")
     monkeypatch.setattr(sys, "argv", ["data", "--strict"])
     assert command.main() == 1
     put(home / "data", "FashionMNIST", FILES["fashion"])
+    assert command.main() == 1
+    path = put_network(home / "data")
     assert command.main() == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"SqueezeNet: {path}"
 
 
 # The real thing, where it is at hand
@@ -625,3 +697,6 @@ def test_the_readme_lists_the_checksums_the_code_uses(monkeypatch):
     for files in raw.SETS.values():
         for file, (size, checksum, _) in files.files.items():
             assert f"| `{files.folder}/raw/{file}` | {size:,} | `{checksum}` |" in readme
+    assert f"| `{raw.NETWORK.path}` | {raw.NETWORK.size:,} | `{raw.NETWORK.sha256}` |" in readme
+    assert "fb13faa" in readme
+    assert all("fb13faa" in url for url in raw.NETWORK.urls)

@@ -73,7 +73,7 @@ def texts():
 def test_no_data_set_and_no_heavy_file_is_tracked():
     for path in tracked():
         name = path.relative_to(ROOT)
-        assert not re.search(r"-ubyte(\.gz)?$|\.(npz|npy|whl|tar|zip|parquet)$", path.name), f"{name} is data"
+        assert not re.search(r"-ubyte(\.gz)?$|\.(npz|npy|whl|tar|zip|parquet|net)$", path.name), f"{name} is data"
         if name.parts[:2] != ("data", "checkpoints"):
             assert path.stat().st_size < 1_500_000, f"{name} is heavy"
         assert name.parts[0] != "data" or name.parts[1] in ("README.md", "checkpoints"), f"{name} is a download"
