@@ -43,8 +43,8 @@ class DrawDigit(Explorer):
 
     The drawing is brought into the form the network was trained on (:mod:`helpers.data.strokes`): a digit into a box of
     20×20 pixels and with its center of mass in the middle of 28×28, both drawn into the first panel; a garment to the
-    full 28×28. Below it the probabilities; then the occlusion and the saliency map of the class it says, and what both
-    layers answer after their ReLU.
+    full 28×28. It may be turned first; the sheet stays as it is. Below it the probabilities; then the occlusion and the
+    saliency map of the class it says, and what both layers answer after their ReLU.
 
     Until somebody draws, and where nobody can, a stored drawing stands in. The first stroke takes a new sheet.
 
@@ -57,8 +57,8 @@ class DrawDigit(Explorer):
     """
 
     alt = (
-        "Draw a digit: a sheet to draw on, a stored drawing, a network, thickness and filling to choose; beside it the "
-        "drawing as 28×28 pixels, the probabilities of ten classes, its occlusion and saliency maps, and the feature "
+        "Draw a digit: a sheet to draw on, a stored drawing, a network, thickness, turn and filling to choose; beside it "
+        "the drawing as 28×28 pixels, the probabilities of ten classes, its occlusion and saliency maps, and the feature "
         "maps of both layers."
     )
 
@@ -78,7 +78,7 @@ class DrawDigit(Explorer):
     # -- the controls --------------------------------------------------------------------------------------------------
 
     def controls(self) -> Mapping[str, widgets.Widget]:
-        """Stored drawing, network, thickness of the pen, filling; buttons that clear the sheet and take a step back."""
+        """Stored drawing, network, thickness, turn, filling; buttons that clear the sheet and take a step back."""
         half = widgets.Layout(width="136px")
         example = menu("drawing", [OWN, *strokes.DIGITS, *strokes.GARMENTS])
         clear = widgets.Button(description="clear", icon="trash", layout=half)
@@ -105,6 +105,7 @@ class DrawDigit(Explorer):
                 options=list(self.models), style={"button_width": "132px"}, layout=widgets.Layout(width="290px")
             ),
             "thickness": slider("thickness", 0.03, 0.2, 0.08, step=0.005, readout_format=".3f"),
+            "turn": slider("turn", -180, 180, 0, step=5),
             "fill": widgets.Checkbox(description="fill what is enclosed", indent=False),
             "clear": clear,
             "undo": undo,
@@ -113,7 +114,7 @@ class DrawDigit(Explorer):
     def arrange(self, controls: Mapping[str, widgets.Widget]) -> widgets.Widget:
         """The sheet with its controls below it; the picture at its right, or below where the page is narrow."""
         buttons = widgets.HBox([controls["undo"], controls["clear"]])
-        others = [controls[name] for name in ("network", "thickness", "fill", "example")]
+        others = [controls[name] for name in ("network", "thickness", "turn", "fill", "example")]
         left = widgets.VBox([self.canvas.add_class("draw-sheet"), buttons, *others])
         right = widgets.VBox([self.error, self.image], layout=widgets.Layout(flex="0 1 auto", min_width="0"))
         row = widgets.Layout(flex_flow="row wrap", grid_gap="6px 16px", align_items="flex-start")
@@ -247,10 +248,11 @@ class DrawDigit(Explorer):
         self._answer = drawn.text(0.91 / 7.45, 1.84 / 4.2, "", fontsize=11, ha="center")
         return drawn
 
-    def draw(self, network: str, thickness: float, fill: bool, **_: Any) -> None:
+    def draw(self, network: str, thickness: float, turn: int, fill: bool, **_: Any) -> None:
         """Bring the strokes into form, ask the network, and put answers and maps into the kept panels."""
         model = self.models[network]
-        placed = (strokes.digit if network == "digits" else strokes.garment)(self.strokes, thickness, fill)
+        drawing = strokes.turned(self.strokes, turn) if turn else self.strokes
+        placed = (strokes.digit if network == "digits" else strokes.garment)(drawing, thickness, fill)
         if self._named != network:
             self._named = network
             self._bars.axes.set_yticklabels(self.classes[network])

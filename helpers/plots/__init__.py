@@ -1,7 +1,7 @@
 """Every picture of the series, in one style: a function here takes numbers, returns a ``Picture``, computes nothing."""
 
-from helpers.plots.charts import bars, confusion, curves, probabilities
-from helpers.plots.clouds import cloud
+from helpers.plots.charts import bars, confusion, curve_row, curves, probabilities
+from helpers.plots.clouds import album, cloud, dots
 from helpers.plots.diagrams import deep_filter, rulers
 from helpers.plots.live import LiveCurves, history
 from helpers.plots.pictures import images, mosaic, numbers, overlay
@@ -12,11 +12,14 @@ from helpers.plots.window_places import places
 __all__ = [
     "LiveCurves",
     "Picture",
+    "album",
     "bars",
     "cloud",
     "confusion",
+    "curve_row",
     "curves",
     "deep_filter",
+    "dots",
     "history",
     "images",
     "mosaic",

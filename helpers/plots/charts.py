@@ -71,6 +71,47 @@ def curves(
     return Picture(drawn, alt or f"{title or 'Chart'}: {ylabel or 'value'} against {xlabel or 'position'} for {names}")
 
 
+def curve_row(
+    panels: Mapping[str, tuple[Any, Mapping[str, Any]]],
+    *,
+    ylabel: str = "",
+    ylim: tuple[float, float] | None = None,
+    width: float = 11.0,
+    height: float = 2.9,
+    alt: str = "",
+) -> Picture:
+    """The same lines in several charts side by side, with one vertical axis and one legend above them.
+
+    Args:
+        panels: name and unit of a horizontal axis → (its x values, name of a line → its y values).
+        ylabel: name and unit of the vertical axis.
+        ylim: limits of the vertical axis.
+        width: of the whole row, in inches.
+        height: inches.
+        alt: alternative text; composed from the labels if not given.
+
+    Raises:
+        ValueError: if there is no chart, or they do not all show the same lines.
+    """
+    names = list(dict.fromkeys(name for _, lines in panels.values() for name in lines))
+    if not names or any(list(lines) != names for _, lines in panels.values()):
+        raise ValueError("A row of charts needs at least one chart, and the same lines in all of them.")
+    with matplotlib.rc_context(RC):
+        drawn = figure(width, height)
+        grid = drawn.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for axes, (xlabel, (x, lines)) in zip(grid, panels.items(), strict=True):
+            for values in lines.values():
+                axes.plot(as_array(x), as_array(values), marker="o", markersize=4.5)
+            axes.set(xlabel=xlabel)
+            axes.grid(axis="y", alpha=0.25)
+        grid[0].set_ylabel(ylabel)
+        if ylim is not None:
+            grid[0].set_ylim(*ylim)
+        if len(names) > 1:
+            drawn.legend(grid[0].get_lines(), names, loc="outside upper center", ncols=len(names))
+    return Picture(drawn, alt or f"{ylabel or 'value'} against {', '.join(panels)} for {', '.join(names)}")
+
+
 def _name_ends(axes: Any, gap: float) -> None:
     """Write the names of the lines at their right ends, at least ``gap`` (of the height of the axes) apart."""
     axes.autoscale_view()  # the limits, now and not at the first drawing

@@ -110,3 +110,12 @@ def test_the_shipped_network_reads_the_stored_digits():
 def test_what_cannot_be_drawn_is_named(action, words):
     with pytest.raises(ValueError, match=words):
         action()
+
+
+def test_turned_strokes_are_the_turned_picture():
+    ink = strokes.paint(strokes.DIGITS["4"])
+    np.testing.assert_allclose(strokes.paint(strokes.turned(strokes.DIGITS["4"], 0)), ink)
+    for quarter in (1, 2, 3):
+        found = strokes.paint(strokes.turned(strokes.DIGITS["4"], 90 * quarter))
+        assert np.abs(found - np.rot90(ink, quarter)).mean() < 0.01
+    assert strokes.turned([], 30) == []

@@ -96,6 +96,12 @@ def test_the_thickness_is_that_of_the_whole_drawing(tool):
     assert shown(tool).sum() > 1.5 * thin
 
 
+def test_a_turn_turns_the_drawing_and_not_the_sheet(tool):
+    tool.set(example="4", turn=90)
+    np.testing.assert_array_equal(shown(tool), strokes.digit(strokes.turned(strokes.DIGITS["4"], 90)).image)
+    assert tool.strokes == strokes.DIGITS["4"]
+
+
 def test_clothes_are_filled_and_asked_of_the_other_network(tool):
     tool.set(example="trouser")
     assert (tool.values["network"], tool.values["fill"]) == ("clothes", True)

@@ -370,6 +370,23 @@ def test_curves_count_from_zero_and_hide_the_legend_of_a_single_line():
     assert picture.figure.axes[0].get_yscale() == "log"
 
 
+def test_a_row_of_curves_shares_its_lines_its_vertical_axis_and_one_legend():
+    lines = {"one": [1.0, 0.5], "other": torch.tensor([0.9, 0.2])}
+    picture = plots.curve_row({"angle": ([0, 90], lines), "pixels": ([0, 4], lines)}, ylabel="accuracy", ylim=(0, 1))
+    left, right = picture.figure.axes
+    assert [axes.get_xlabel() for axes in (left, right)] == ["angle", "pixels"]
+    assert right.lines[1].get_xdata().tolist() == [0, 4]
+    assert right.lines[1].get_ydata() == pytest.approx([0.9, 0.2])
+    assert left.get_ylim() == right.get_ylim() == (0, 1)
+    (legend,) = picture.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["one", "other"]
+    assert picture.alt == "accuracy against angle, pixels for one, other"
+    assert not plots.curve_row({"angle": ([0], {"one": [1.0]})}).figure.legends
+    for panels in ({}, {"angle": ([0], {"one": [1.0]}), "pixels": ([0], {"other": [1.0]})}):
+        with pytest.raises(ValueError, match="the same lines in all of them"):
+            plots.curve_row(panels)
+
+
 def test_bars_write_their_numbers_with_a_true_minus():
     picture = plots.bars({"up": 0.5, "down": -0.25}, form="{:+.2f}", highlight="down")
     assert [t.get_text() for t in picture.figure.axes[0].texts] == ["+0.50", "−0.25"]
