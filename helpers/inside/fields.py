@@ -69,9 +69,10 @@ def unit_field(model: nn.Module, x: Images, layer: Layer) -> ReceptiveField:
 def place(maps: Tensor, model: nn.Module, x: Images, layer: Layer) -> Tensor:
     """Maps of a layer at the size of the image, each value at the center of its unit's receptive field.
 
-    Linear between the centers; beyond the outermost ones their values go on. captum, torch-cam and pytorch-grad-cam
-    stretch the map over the whole image instead, as :func:`helpers.inside.attribution.upscale` does. Both agree in a
-    network with "same" padding; in the canonical network, which has none, stretching is up to 2.7 pixels off.
+    Linear between the centers, half a step beyond the outermost ones, and 0 from there on: where no unit looks
+    straight at a pixel there is nothing to say. captum, torch-cam and pytorch-grad-cam stretch the map over the whole
+    image instead, as :func:`helpers.inside.attribution.upscale` does. Both agree in a network with "same" padding; in
+    the canonical network, which has none, stretching is up to 2.7 pixels off.
 
     Args:
         maps: one map for each image, ``(N, h, w)`` at the layer's size, as from Grad-CAM.
@@ -91,10 +92,12 @@ def place(maps: Tensor, model: nn.Module, x: Images, layer: Layer) -> Tensor:
 
 
 def _between(length: int, units: int, field: ReceptiveField) -> Tensor:
-    """Share of each unit in each pixel, (length, units): rows add up to 1."""
+    """Share of each unit in each pixel, (length, units): rows add up to 1, or to 0 where the map does not reach."""
     first = field.start + (field.size - 1) / 2
-    position = ((torch.arange(length, dtype=torch.float64) - first) / field.jump).clamp(0, units - 1)
-    return (1 - (position[:, None] - torch.arange(units)).abs()).clamp(min=0)
+    position = (torch.arange(length, dtype=torch.float64) - first) / field.jump
+    near = position.clamp(0, units - 1)
+    shares = (1 - (near[:, None] - torch.arange(units)).abs()).clamp(min=0)
+    return shares * ((position - near).abs() <= 0.5)[:, None]
 
 
 def _square(value: int | tuple[int, int] | str, what: str) -> int:

@@ -82,7 +82,10 @@ def test_a_ramp_lies_where_its_units_look(model):
     """A map whose value is the center of its unit, placed, names each pixel between the outermost centers itself."""
     ramp = (2.0 * torch.arange(11) + 3.5).expand(1, 11, 11)
     drawn = place(ramp, model, torch.zeros(1, 1, 28, 28), "features.relu2")[0]
-    torch.testing.assert_close(drawn[:, 4:24], torch.arange(4.0, 24.0).expand(28, 20))
+    torch.testing.assert_close(drawn[3:25, 4:24], torch.arange(4.0, 24.0).expand(22, 20))
+    outside = torch.ones(28, 28, dtype=torch.bool)
+    outside[3:25, 3:25] = False
+    assert not drawn[outside].any(), "no unit looks straight at the rim"
     stretched = at.upscale(ramp, (28, 28))[0]
     assert (stretched[:, 1:27] - torch.arange(1.0, 27.0)).abs().max() == pytest.approx(2.7, abs=0.1)
 
