@@ -3,7 +3,7 @@
 display     notices, boxes and rich text; a picture and its live widget as one bundle
 data        what is looked at: data sets, photographs, drawn digits, disturbances, sequences, planted marks
 filters     Part I, NumPy only: kernels, output sizes and receptive fields, windows, convolution, the layer
-network     Part II: networks, hooks, running them, training, history, device, checkpoints
+network     Part II: networks, hooks, running them, training, history, device, checkpoints, a network for photographs
 inside      Parts III and IV: scores, attribution, occlusion, faithfulness, feature space, maximization
 plots       every picture, in one style; numbers come in, pictures go out
 explorers   the interactive tools: a base class, shared parts, one file a tool

@@ -1,6 +1,7 @@
 """``python -m helpers.data``: fetch the data sets and the network for photographs ahead of a class (``make data``)."""
 
 import sys
+from collections.abc import Callable
 from functools import partial
 
 from helpers.data import download, raw
@@ -12,7 +13,9 @@ def main() -> int:
     The exit code is 0 even without them, unless ``--strict`` is given: the lessons and ``make test`` run on the
     stand-in, so a missing network is a thing to say loudly, not a reason to stop.
     """
-    wanted = {files.folder: (f"{files.folder}/raw", partial(download.find, name)) for name, files in raw.SETS.items()}
+    wanted: dict[str, tuple[str, Callable[[], download.Found]]] = {
+        files.folder: (f"{files.folder}/raw", partial(download.find, name)) for name, files in raw.SETS.items()
+    }
     wanted["SqueezeNet"] = raw.NETWORK.path, download.find_network
     lacking = 0
     for name, (place, find) in wanted.items():
