@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.inside import attribution, faithfulness, features, maximize, occlusion
+from helpers.inside import attribution, bribery, faithfulness, features, maximize, occlusion
 from helpers.network import hooks, models, running, training
 
 CALLS = {
@@ -21,6 +21,7 @@ CALLS = {
     "completeness": lambda model, x: attribution.completeness(model, x, x, 3),
     "deletion": lambda model, x: faithfulness.deletion(model, x, x, steps=2),
     "randomize": lambda model, x: faithfulness.randomize(model, "classifier" if x.shape[-1] == 28 else "top"),
+    "bribe": lambda model, x: bribery.bribe(model, x, torch.ones(x.shape[2:]), steps=1, batch_size=2, bar=False),
     "vectors": features.vectors,
     "class_images": lambda model, x: maximize.class_images(model, [1, 2], start=x, steps=2, jitter=1, clamp=None),
     "class_images from noise": lambda model, x: maximize.class_images(model, [1], size=x.shape[-1], steps=1),
