@@ -76,7 +76,9 @@ MADE = {
     OcclusionExplorer: lambda: OcclusionExplorer(network(), *FEW, stride=3),
     PoolingExplorer: lambda: PoolingExplorer({"noise": IMAGES[0, 0, :9, :12], "line": np.eye(6)}),
     ReceptiveFieldExplorer: lambda: ReceptiveFieldExplorer(IMAGES[0, 0]),
-    SaliencyExplorer: lambda: SaliencyExplorer(network(), *FEW),
+    SaliencyExplorer: lambda: SaliencyExplorer(
+        {"one": network(), "other": ConvNet(filters=(4, 6), hidden=16).eval()}, *FEW
+    ),
     SoftmaxTemperature: lambda: SoftmaxTemperature({"sure": (9.6, -1.5, 2.2), "torn": (5.2, -1.3, 4.9)}, CLASSES[:3]),
     TimeMachine: lambda: TimeMachine(own=IMAGES[0, 0]),
     TurnDigit: lambda: TurnDigit({"one": network(), "two": network()}, *FEW),

@@ -64,6 +64,20 @@ def test_what_is_left_lacks_the_pixels_that_the_map_puts_first(tool):
     assert f"{curve.logits[0, 1]:.1f}".replace("-", "−") in tool._titles[2].get_text()
 
 
+def test_several_networks_are_compared_by_name(tool):
+    torch.manual_seed(1)
+    other = ConvNet().eval()
+    both = SaliencyExplorer({"first": tool.model, "second": other}, tool.images, tool.labels, range(10))
+    assert np.array_equal(np.asarray(both._map.get_array()), np.asarray(tool._map.get_array()))
+    both.set(network="second")
+    alone = SaliencyExplorer(other, tool.images, tool.labels, range(10))
+    assert np.array_equal(np.asarray(both._map.get_array()), np.asarray(alone._map.get_array()))
+    assert "second says" in both._titles[0].get_text()
+    assert "network" not in alone.values
+    with pytest.raises(ValueError, match="no network to ask"):
+        SaliencyExplorer({}, tool.images, tool.labels, range(10))
+
+
 def test_color_images_and_networks_that_are_not_chains_are_explored_too():
     class Skip(torch.nn.Module):
         def __init__(self):
