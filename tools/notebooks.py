@@ -18,7 +18,7 @@ from pathlib import Path
 
 import nbformat
 
-from helpers.display import WIDGET_VIEW
+from helpers.saving import still
 from tools import ROOT, folds
 from tools.lessons import Refusal, chosen, read, relink
 
@@ -58,22 +58,9 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             {key: cell.metadata[key] for key in KEPT_CELL_METADATA if key in cell.metadata}
         )
         if cell.cell_type == "code":
-            cell.outputs = [output for output in map(_clean_output, cell.outputs) if output is not None]
+            cell.outputs = [output for output in cell.outputs if still(output)]
             folds.fold(cell)
     return notebook
-
-
-def _clean_output(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
-    """Drop the live widget from a bundle; drop the output when only the words of a widget's repr remain."""
-    if "data" not in output or WIDGET_VIEW not in output.data:
-        return output
-    del output.data[WIDGET_VIEW]
-    output.get("metadata", {}).pop(WIDGET_VIEW, None)
-    text = "".join(output.data.get("text/plain", ""))
-    # A bar or a slider without a picture describes itself as "HBox(children=(...": nothing for a reader there.
-    if not output.data or (set(output.data) == {"text/plain"} and re.match(r"\s*(\w+\(|<|([\w ]+: +)?\d+%)", text)):
-        return None
-    return output
 
 
 def problems(notebook: nbformat.NotebookNode) -> list[str]:

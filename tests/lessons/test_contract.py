@@ -5,6 +5,7 @@ import copy
 import nbformat
 import pytest
 
+from helpers.display import WIDGET_VIEW
 from tests.lessons import test_notebooks as contract
 from tools import lessons
 from tools import notebooks as maker
@@ -185,7 +186,7 @@ SPOILED = {
     "address": ("clean_outputs", stream("<Thing at 0x7f3a>")),
     "path": ("clean_outputs", stream("saved to /Users/ada/x.png")),
     "windows path": ("clean_outputs", stream(r"saved to C:\Users\ada")),
-    "live widget": ("clean_outputs", out(nbformat.v4.new_output("display_data", data={maker.WIDGET_VIEW: {}}))),
+    "live widget": ("clean_outputs", out(nbformat.v4.new_output("display_data", data={WIDGET_VIEW: {}}))),
     "widget state": ("metadata", lambda nb: nb.metadata.update(widgets={})),
     "unknown tag": ("metadata", lambda nb: find(nb, "plots.show").metadata.update(tags=["nbval-skip"])),
     "only real-data": ("metadata", lambda nb: find(nb, "plots.show").metadata.update(tags=["real-data"])),

@@ -37,9 +37,10 @@ from collections.abc import Callable
 
 import pytest
 
+from helpers.display import WIDGET_VIEW
 from tools import folds, lessons
 from tools.lessons import Lesson, is_notes, items, prose
-from tools.notebooks import FINGERPRINT, MACHINE_PATH, WIDGET_VIEW, fingerprint, readable
+from tools.notebooks import FINGERPRINT, MACHINE_PATH, fingerprint, readable
 
 SLIDE_TYPES = {"slide", "subslide", "fragment", "notes", "skip", ""}
 TAGS = {"setup", "answer", "claims", "exercise", "check", "nbval-check-output", "real-data"}

@@ -9,9 +9,10 @@ import sys
 import nbformat
 import pytest
 
+from helpers.display import WIDGET_VIEW
 from tools import ROOT, deck, lessons, nbval_real_data, notebooks, pages, slides
 
-WIDGET = {notebooks.WIDGET_VIEW: {"model_id": "ab12", "version_major": 2, "version_minor": 0}}
+WIDGET = {WIDGET_VIEW: {"model_id": "ab12", "version_major": 2, "version_minor": 0}}
 
 
 def display(data, **metadata):
