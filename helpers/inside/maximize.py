@@ -28,7 +28,7 @@ class Ascent:
     Attributes:
         images: (N, C, H, W), the last step.
         scores: (N,), the score of each image, without penalties.
-        history: (steps + 1, N), the score before the first step and after each.
+        history: (steps + 1, N), the score before the first step and after each, of the images as they lie, unshifted.
         frames: images on the way, (frames, N, C, H, W), the start first; empty if none were asked for.
         steps: the step numbers of ``frames``.
     """
@@ -69,7 +69,7 @@ def ascend(
         steps: number of steps.
         lr: step size in pixel values.
         l2: λ of the penalty λ‖I‖² that keeps pixels dark unless they are needed.
-        variation: weight of the total variation, the mean difference of neighboring pixels: keeps images smooth.
+        variation: price of the total variation, see :func:`total_variation`: keeps images smooth.
         jitter: largest random shift before each step, in pixels, so that no single pixel can carry the score.
         blur: share of a 3×3 blur mixed in after each step, in [0, 1].
         clamp: range of the data; None lets pixels take any value.
@@ -95,9 +95,10 @@ def ascend(
             at.append(step)
         move = torch.randint(-jitter, jitter + 1, (2,), generator=generator).tolist() if jitter else [0, 0]
         with torch.enable_grad():
-            value = score(images.roll(move, (2, 3)) if jitter else images)
+            value = score(images.roll(move, (2, 3)) if any(move) else images)
             goal = value - l2 * images.square().sum((1, 2, 3)) - variation * total_variation(images)
-        history.append(value.detach())
+        with torch.no_grad():
+            history.append(score(images) if any(move) else value.detach())
         if step == steps:
             break
         (images.grad,) = torch.autograd.grad(goal.sum(), images)  # backward() would also fill those of the network
@@ -110,9 +111,8 @@ def ascend(
         if watch is not None:
             watch(step + 1, images.detach())
     images = images.detach()
-    with torch.no_grad():
-        final = score(images).detach()
-    return Ascent(images, final, torch.stack(history), torch.stack(kept) if kept else images.new_empty(0), at)
+    kept_images = torch.stack(kept) if kept else images.new_empty(0)
+    return Ascent(images, history[-1], torch.stack(history), kept_images, at)
 
 
 def total_variation(images: Tensor) -> Tensor:

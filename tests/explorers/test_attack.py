@@ -25,6 +25,21 @@ def test_the_attack_explorer_shows_what_the_network_says(network):
     attacked = network(maximize.fgsm(network, images[:1], labels[:1], 0.3)).softmax(1)[0]
     assert [bar.get_width() for bar in tool._bars.patches] == pytest.approx(attacked.tolist(), abs=1e-5)
     assert attacked[1] < clean[1]
+    tool.set(noise="steps")
+    moved = torch.from_numpy(images[:1])
+    for _ in range(10):
+        moved = maximize.fgsm(network, moved, 1, 0.03)
+    small = network(moved).softmax(1)[0]
+    assert [bar.get_width() for bar in tool._bars.patches] == pytest.approx(small.tolist(), abs=1e-5)
+    assert small[1] < attacked[1] + 1e-6
     before = tool.image.value
     tool.set(noise="random")
     assert tool.image.value != before
+
+
+def test_the_attack_explorer_shows_the_change_that_really_happened(network):
+    images, labels = np.zeros((1, 1, 28, 28), dtype=np.float32), np.array([1])  # paper: no ink to take away
+    tool = AttackExplorer(network, images, labels, range(10), epsilon=0.3, noise="random")
+    change = np.asarray(tool._panels[1][0].get_array())
+    assert change.min() == 0
+    assert change.max() == pytest.approx(0.3)

@@ -53,6 +53,13 @@ def test_the_record_of_the_climb(network):
     assert torch.equal(found.scores, network(found.images).diagonal())
 
 
+def test_with_jitter_the_record_is_of_the_images_as_they_lie(network):
+    found = maximize.class_images(network, steps=6, frames=7, jitter=2)
+    for step, images in zip(found.steps, found.frames, strict=True):
+        with torch.no_grad():
+            assert torch.allclose(found.history[step], network(images).diagonal(), atol=1e-5)
+
+
 def test_a_filter_of_the_first_layer_wants_its_own_weights_as_a_pattern():
     torch.manual_seed(0)
     layer = nn.Sequential(nn.Conv2d(1, 3, 3, bias=False), nn.Flatten(), nn.LazyLinear(2))
