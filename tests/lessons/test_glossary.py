@@ -1,57 +1,12 @@
 """The glossary: every term stands in bold in the lesson that introduces it, and no earlier lesson uses it."""
 
-import re
-from dataclasses import dataclass
-
 import pytest
 
-from tools import ROOT, lessons
+from tools import glossary, lessons
+from tools.glossary import SECTION, Term, in_bold, spoken, terms, uses
 from tools.lessons import Lesson
 
-SECTION = re.compile(r"^## \[(.+)\]\(\.\./notebooks/(\d\d_\w+\.ipynb)\)$")
-ITEM = re.compile(r"^- \*\*(.+?)\*\*(?: \((.+?)\))?: (.+)$")
-
-
-@dataclass(frozen=True)
-class Term:
-    """One term: its forms as they are looked for, and the file of the lesson that introduces it."""
-
-    forms: tuple[str, ...]
-    meaning: str
-    lesson: str
-
-
-def terms(text):
-    """Read the glossary. Raises ValueError, naming the line, when it is not written as its head says."""
-    found, lesson = [], ""
-    for line in text.split("\n"):
-        if match := SECTION.match(line):
-            lesson = match[2]
-        elif match := ITEM.match(line):
-            forms = (match[1], *(form.strip() for form in (match[2] or "").split(",") if form.strip()))
-            found.append(Term(forms, match[3], lesson))
-        elif lesson and line.strip() and not line.startswith("  "):
-            raise ValueError(f"not a section and not a term: {line}")
-    return found
-
-
-def spoken(text):
-    """The words of a markdown text that count: no code, no formula, no title of a lesson that a link names."""
-    return re.sub(r"\[[^\]]*\]\([^)]*\)|<[^>]+>", " ", lessons.prose(text))
-
-
-def uses(term, text):
-    """Tell whether a text uses a term, in any of its forms."""
-    return any(re.search(rf"\b{re.escape(form)}\b", text, re.IGNORECASE) for form in term.forms)
-
-
-def in_bold(term, text):
-    """Tell whether a text prints a term in bold."""
-    bold = "\n".join(re.findall(r"\*\*(.+?)\*\*", text, re.DOTALL))
-    return uses(term, " ".join(bold.split()))
-
-
-TEXT = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+TEXT = glossary.PATH.read_text(encoding="utf-8")
 ALL = terms(TEXT)
 ORDER = [path.name for path in lessons.notebooks()]
 SPOKEN = {  # titles of papers may hold any word
