@@ -1,4 +1,4 @@
-"""Questions and checks of the lesson "Saliency and its relatives"."""
+"""Questions and checks of the lesson "Saliency: the slope and its promise"."""
 
 from __future__ import annotations
 
@@ -40,37 +40,40 @@ LESSON.ask(
 )  # fmt: skip
 
 LESSON.ask(
+    "dust",
+    "With dust on the paper, promise and measurement agree in nearly all of the pixels. In the gap at the top of the "
+    "4 they were far apart, −0.14 promised and −0.31 measured. Which of the two moved?",
+    Option("The promise: without ties the gradient sees the gap", "The winner of a window still takes all. Dust only "
+           "decides who that is."),
+    Option("The measurement: it came down to the promise", "A millionth more ink no longer makes a loser win, so the "
+           "three losers of each window count for nothing, as the gradient said. A real stroke would still win.",
+           right=True),
+    Option("Both, and they met halfway", "One stays where it was: dust of a thousandth hardly changes the slopes of "
+           "the network."),
+)  # fmt: skip
+
+LESSON.ask(
     "rules",
     "In guided backpropagation every ReLU stops what is negative on the way back. Compared with the plain gradient, "
     "the picture will be",
     Option("the same, only without the blue", "Clamping the finished map would do that. Here the clamp acts in every "
            "layer, before positive and negative parts can cancel."),
-    Option("cleaner: only what supports the score all the way gets through", "Nothing negative can cancel it on its "
+    Option("cleaner: only what raises the score all the way gets through", "Nothing negative can cancel it on its "
            "way. Whether cleaner is also truer is another question.", right=True),
-    Option("noisier, since information is thrown away", "What is thrown away is what made the plain gradient "
-           "flicker."),
+    Option("noisier, since information is thrown away", "What is thrown away is what made the plain gradient look "
+           "noisy."),
 )  # fmt: skip
 
 LESSON.ask(
-    "deletion",
-    "You delete the pixels that a map puts first. Whose map makes the mean logit fall first?",
-    Option("Grad-CAM: it is made from whole features", "Its map has 11×11 fields. It names the right region and "
-           "spends nearly half of its deletions on the paper inside it."),
-    Option("Integrated gradients: its shares add up to the score", "A pixel with a large positive share is one whose "
-           "way from black to ink raised the score. Take it back, and the score falls.", right=True),
-    Option("The absolute gradient: the largest slope, the largest effect", "It mixes pixels whose ink helps with "
-           "pixels where ink hurts, and a third of those it puts first are black already."),
-)  # fmt: skip
-
-LESSON.ask(
-    "sanity",
-    "You give the classifier of the network random weights. It knows no digit any more. Which map of a 4 will stay "
-    "almost as it was?",
-    Option("None: the network has forgotten everything it looked at", "So it should be. One method does not notice."),
-    Option("Occlusion", "It asks the network, and the network now answers nonsense: the map changes."),
-    Option("Guided backpropagation", "Its clamps let through the edges of the image, nearly whatever stands above "
-           "them.", right=True),
-    Option("The signed gradient", "Its signs come from the upper layers. With random ones they are random."),
+    "place",
+    "A unit in the first row of the 11×11 map looks at the image rows 0 to 7, one in the last row at 20 to 27. You lay "
+    "the map over the 28 rows of the image. Where does the value of the first row belong?",
+    Option("At row 0, so that the map fills the image", "That is what stretching nearly does. But the unit looked at "
+           "rows 0 to 7, and row 0 is their edge."),
+    Option("At rows 3 and 4", "The middle of what the unit looked at is 3.5. The map has to stop short of the rim.",
+           right=True),
+    Option("At rows 2 and 3: 28 / 11 is about 2.5 rows for each value", "That would be so if the units looked at "
+           "stripes side by side. Their fields overlap: 8 rows, every 2 rows."),
 )  # fmt: skip
 
 
@@ -88,14 +91,14 @@ def one_against_another(answer: Any) -> str:
         [(torch.randn(10, 784), a, b) for a, b in pairs],
         _lead(torch.sub),
         (
-            (_lead(lambda a, b: b - a), "The sign is turned around: red should speak for the first class."),
+            (_lead(lambda a, b: b - a), "The sign is turned around: red is evidence for the first class."),
             (_lead(lambda a, b: a), "That is the map of class `a` alone. What does a pixel do to the rival?"),
             (_lead(lambda a, b: b), "That is the map of class `b` alone, the rival."),
-            (_lead(lambda a, b: (a - b).abs()), "Keep the sign: it says which of the two classes the pixel speaks "
-             "for."),
+            (_lead(lambda a, b: (a - b).abs()), "Keep the sign: it says which of the two classes the pixel is "
+             "evidence for."),
             (_lead(lambda a, b: a.abs() - b.abs()), "Keep the signs of the weights: a negative one is no evidence for "
              "its class."),
-            (_lead(lambda a, b: (a - b).relu()), "Keep the negative part: there a pixel speaks for the rival."),
+            (_lead(lambda a, b: (a - b).relu()), "Keep the negative part: there a pixel is evidence for the rival."),
             (_lead(lambda a, b: (a - b).sign()), "The sign alone does not say how much: keep the amount too."),
             (lambda w, a, b: (w[a] - w[b]).view(28, 28).T, "Rows and columns are exchanged: `view(28, 28)` restores "
              "the image."),
@@ -175,81 +178,59 @@ def three_rules(back: Any) -> str:
     return "Guided backpropagation passes only what both of the others pass."
 
 
-def _cam(maps: Tensor, gradients: Tensor) -> Tensor:
-    return (gradients.mean((1, 2), keepdim=True) * maps).sum(0).relu()
-
-
-def _weighed(formula: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Grad-CAM by a formula of the maps (K, h, w), their gradients and their weights (K, 1, 1)."""
+def _by_place(formula: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A map (h, w) by a formula of maps a and gradients g (K, h, w), and of the mean gradient w (K, 1, 1)."""
     return lambda maps, gradients: formula(maps, gradients, gradients.mean((1, 2), keepdim=True))
 
 
-@LESSON.check("grad-cam")
-def grad_cam(cam: Any) -> str:
-    """Any number of maps and any sides; the weighted sum has both signs, so that the clamp shows."""
+@LESSON.check("place-by-place")
+def place_by_place(hires_cam: Any) -> str:
+    """Any number of maps and any sides; the sum has both signs, so that the clamp shows."""
     cases: list[tuple[Tensor, Tensor]] = []
     for case, rng in enumerate(trials(6)):
         k, (h, w) = int(rng.integers(3, 7)), rng.permutation(range(4, 9))[:2].tolist()
-        positive = torch.zeros(1)
-        while not 0.25 < positive.float().mean() < 0.75:
-            maps = torch.randn(k, h, w) + 0.3
-            maps = maps if case == 4 else maps.relu()  # once a layer without a ReLU
-            gradients = torch.randn(k, h, w) + 1.5 * torch.randn(k, 1, 1)
-            positive = (gradients.mean((1, 2), keepdim=True) * maps).sum(0) > 0
-        cases.append((maps, gradients))
-    mean = "Each map gets one weight, the mean of its gradient over all places."
-    axes = "The weight of a map is the mean over both axes of place, not over one of them."
-    at_end = "Clamp at the end, after the sum: a map with a negative weight has to count against."
+        maps = torch.randn(k, h, w) + 0.3
+        maps = maps if case == 4 else maps.relu()  # once a layer without a ReLU
+        cases.append((maps, torch.randn(k, h, w) + torch.randn(k, 1, 1)))
+    own = "Each place keeps its own gradient: no mean over the places, or it is Grad-CAM again."
+    at_end = "Clamp at the end, after the sum: at each place what lowers the score counts against what raises it."
     scale = "Right up to a factor: do not scale the map."
     compare(
-        cam,
+        hires_cam,
         cases,
-        _cam,
+        _by_place(lambda a, g, w: (g * a).sum(0).relu()),
         (
-            (_weighed(lambda a, g, w: (w * a).sum(0)), "Only the positive part: a place that speaks against the class "
-             "should be zero."),
-            (_weighed(lambda a, g, w: (w * a).sum(0).abs()), "Not the absolute value: what speaks against the class "
-             "becomes zero."),
-            (_weighed(lambda a, g, w: -(w * a).sum(0)), "The sign is turned around, and nothing is clamped."),
-            (_weighed(lambda a, g, w: (-w * a).sum(0).relu()), "The sign is turned around: keep what is positive."),
-            (_weighed(lambda a, g, w: (w * a).sum(0).clamp(max=0)), "Keep the positive part, not the negative one."),
-            (_weighed(lambda a, g, w: (g * a).sum(0).relu()), mean),
-            (_weighed(lambda a, g, w: (g * a).sum(0)), mean),
-            (_weighed(lambda a, g, w: (g * a).mean(0).relu()), mean),
-            (_weighed(lambda a, g, w: (a * g.sum((1, 2), keepdim=True)).sum(0).relu()), "The weight is the mean, not "
-             "the sum."),
-            (_weighed(lambda a, g, w: (a * g.amax((1, 2), keepdim=True)).sum(0).relu()), "The weight is the mean of "
-             "the gradient, not its largest value."),
-            (_weighed(lambda a, g, w: (a * g.mean(1, keepdim=True)).sum(0).relu()), axes),
-            (_weighed(lambda a, g, w: (a * g.mean(2, keepdim=True)).sum(0).relu()), axes),
-            (_weighed(lambda a, g, w: (a * g.mean(0)).sum(0).relu()), "The mean goes over the places of each map, not "
-             "over the maps."),
-            (_weighed(lambda a, g, w: (a * g.mean()).sum(0).relu()), "That is one weight for all maps. Each map has "
-             "its own: the mean over its places."),
-            (_weighed(lambda a, g, w: (w * a).mean(0).relu()), "Weigh by the mean of the gradient, then add the maps "
-             "up: no mean over the maps."),
-            (_weighed(lambda a, g, w: (w * a).amax(0).relu()), "Add the weighted maps up; you took the largest."),
-            (_weighed(lambda a, g, w: (w.relu() * a).sum(0)), at_end),
-            (_weighed(lambda a, g, w: (w.relu() * a).sum(0).relu()), at_end),
-            (_weighed(lambda a, g, w: (w * a).relu().sum(0)), at_end),
-            (_weighed(lambda a, g, w: (w.abs() * a).sum(0).relu()), "The weights keep their sign."),
-            (_weighed(lambda a, g, w: (a * g.relu().mean((1, 2), keepdim=True)).sum(0).relu()), "The gradient keeps "
-             "its sign when you take its mean."),
-            (_weighed(lambda a, g, w: (a * g.abs().mean((1, 2), keepdim=True)).sum(0).relu()), "The gradient keeps "
-             "its sign when you take its mean."),
-            (_weighed(lambda a, g, w: (a * w.softmax(0)).sum(0).relu()), "No softmax: the weights are the means."),
-            (_weighed(lambda a, g, w: a.sum(0)), "The gradient is missing: without weights this is no answer about a "
-             "class."),
-            (_weighed(lambda a, g, w: a.mean(0)), "The gradient is missing: without weights this is no answer about a "
-             "class."),
-            (_weighed(lambda a, g, w: (w * a).sum(0).relu() / (w * a).sum(0).max()), scale),
-            (_weighed(lambda a, g, w: (w * a).sum(0).relu() / len(a)), scale),
+            (_by_place(lambda a, g, w: (w * a).sum(0).relu()), own),
+            (_by_place(lambda a, g, w: (w * a).sum(0)), own),
+            (_by_place(lambda a, g, w: (a * g.mean(1, keepdim=True)).sum(0).relu()), own),
+            (_by_place(lambda a, g, w: (a * g.mean(2, keepdim=True)).sum(0).relu()), own),
+            (_by_place(lambda a, g, w: (a * g.sum((1, 2), keepdim=True)).sum(0).relu()), own),
+            (_by_place(lambda a, g, w: (g * a).sum(0)), "Only the positive part: a place that is evidence against the "
+             "class gets zero."),
+            (_by_place(lambda a, g, w: (g * a).sum(0).abs()), "Not the absolute value: what is evidence against the "
+             "class becomes zero."),
+            (_by_place(lambda a, g, w: (-g * a).sum(0).relu()), "The sign is turned around: keep what is positive."),
+            (_by_place(lambda a, g, w: (g * a).sum(0).clamp(max=0)), "Keep the positive part, not the negative one."),
+            (_by_place(lambda a, g, w: (g * a).relu().sum(0)), at_end),
+            (_by_place(lambda a, g, w: (g.relu() * a).sum(0)), at_end),
+            (_by_place(lambda a, g, w: (g.relu() * a).sum(0).relu()), at_end),
+            (_by_place(lambda a, g, w: (g.abs() * a).sum(0).relu()), "The gradient keeps its sign."),
+            (_by_place(lambda a, g, w: (g * a).mean(0).relu()), "Add the maps up: no mean over them."),
+            (_by_place(lambda a, g, w: (g * a).amax(0).relu()), "Add the maps up; you took the largest."),
+            (_by_place(lambda a, g, w: (g.sum(0) * a.sum(0)).relu()), "Multiply each map by its own gradient first, "
+             "then add up."),
+            (_by_place(lambda a, g, w: (g + a).sum(0).relu()), "Map TIMES gradient."),
+            (_by_place(lambda a, g, w: a.sum(0)), "The gradient is missing: multiply each map by its own."),
+            (_by_place(lambda a, g, w: a.sum(0).relu()), "The gradient is missing: multiply each map by its own."),
+            (_by_place(lambda a, g, w: g.sum(0)), "The maps are missing: multiply each gradient by its map."),
+            (_by_place(lambda a, g, w: g.sum(0).relu()), "The maps are missing: multiply each gradient by its map."),
+            (_by_place(lambda a, g, w: (g * a).sum(0).relu() / (g * a).sum(0).max()), scale),
         ),
-        or_shape("One weight per map: `gradients.mean((1, 2), keepdim=True)`. Weigh, add up, clamp at zero."),
+        or_shape("At every place: map times gradient, added up over the maps, then the positive part."),
         [(lambda maps, _: bool(maps.min() < 0), "Right while the maps are positive. Without a ReLU before them some "
           "values are negative: use the maps as they are, and clamp at the end.")],
     )  # fmt: skip
-    return "A weight for each feature, a sum, a clamp: a class map as coarse as the layer it comes from."
+    return "Every place with its own slope: where a map counts, and not only how much."
 
 
 def _walk(points: Callable[[int], Tensor], finish: Callable[..., Tensor] | None = None) -> Callable[..., Tensor]:
@@ -299,7 +280,7 @@ def integrated_gradients(integrated: Any) -> str:
         for case, (shape, _) in enumerate(zip(shapes, trials(5), strict=True))
     ]
     way = "The way leads from the baseline to the image: image − baseline."
-    sign = "Keep the sign: a share can speak against the class."
+    sign = "Keep the sign: a share can be evidence against the class."
     compare(
         integrated,
         cases,

@@ -1,17 +1,15 @@
-"""Wrong answers and the hints they earn, the saliency explorer, and the network that is not ours."""
-
-import hashlib
-import io
+"""Right and wrong answers to its exercises, and the claims of its prose and its predictions."""
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
-from torchvision.models import vgg16
 
 from helpers import data
-from helpers.inside import attribution, faithfulness
-from helpers.network import checkpoints, hooks, pretrained
+from helpers.inside import attribution
+from helpers.inside.fields import unit_field
+from helpers.network import checkpoints, hooks
+from tests.lessons.common import printing, right, said
 
 
 def one(formula):
@@ -82,30 +80,31 @@ def rules_one_forgotten(x, g, rule):
     return None
 
 
-def weighed(formula):
+def by_place(formula):
     return lambda maps, gradients: formula(maps, gradients, gradients.mean((1, 2), keepdim=True))
 
 
-def cam_loop(maps, gradients):
+def place_loop(maps, gradients):
     total = torch.zeros(maps.shape[1:], dtype=torch.float64)
     for one_map, gradient in zip(maps, gradients, strict=True):
-        total += gradient.mean() * one_map
+        total += gradient * one_map
     return torch.clamp(total, min=0)
 
 
-def cam_einsum(maps, gradients):
-    weights = gradients.numpy().mean(axis=(1, 2))
-    return np.maximum(np.einsum("k,khw->hw", weights, maps.numpy()), 0)
+def place_einsum(maps, gradients):
+    return np.maximum(np.einsum("khw,khw->hw", gradients.numpy(), maps.numpy()), 0)
 
 
-def cam_pixelwise(maps, gradients):
+def pixelwise(maps, gradients):
     k, h, w = maps.shape
-    weights = [gradients[i].sum().item() / (h * w) for i in range(k)]
-    return [[max(0.0, sum(weights[i] * maps[i, r, c].item() for i in range(k))) for c in range(w)] for r in range(h)]
+    return [
+        [max(0.0, sum(gradients[i, r, c].item() * maps[i, r, c].item() for i in range(k))) for c in range(w)]
+        for r in range(h)
+    ]
 
 
-def cam_in_place(maps, gradients):
-    maps *= gradients.mean((1, 2), keepdim=True)
+def place_in_place(maps, gradients):
+    maps *= gradients
     return maps.sum(0).relu()
 
 
@@ -192,13 +191,12 @@ RIGHT = {
         lambda: (rules_numpy,),
         lambda: (rules(guided=lambda x, g: ((x > 0) & (g > 0)).double() * g),),
     ],
-    "saliency/grad-cam": [
-        lambda: (weighed(lambda a, g, w: (w * a).sum(0).relu()),),
-        lambda: (cam_loop,),
-        lambda: (cam_einsum,),
-        lambda: (cam_pixelwise,),
-        lambda: (lambda a, g: torch.tensordot(g.double().mean((1, 2)), a.double(), 1).clamp(min=0),),
-        lambda: (lambda a, g: F.conv2d(a[None], g.mean((1, 2))[None, :, None, None])[0, 0].relu(),),
+    "saliency/place-by-place": [
+        lambda: (by_place(lambda a, g, w: (g * a).sum(0).relu()),),
+        lambda: (place_loop,),
+        lambda: (place_einsum,),
+        lambda: (pixelwise,),
+        lambda: (lambda a, g: torch.stack([m * n for m, n in zip(a, g, strict=True)]).sum(0).clamp(min=0),),
     ],
     "saliency/integrated-gradients": [
         lambda: (walk(middle),),
@@ -256,30 +254,31 @@ WRONG = {
         (lambda: (rules_one_forgotten,), "returns nothing"),
         (lambda: (raises,), "undefined_name"),
     ],
-    "saliency/grad-cam": [
-        (lambda: (weighed(lambda a, g, w: (w * a).sum(0)),), "positive part"),
-        (lambda: (weighed(lambda a, g, w: (w * a).sum(0).abs()),), "absolute value"),
-        (lambda: (weighed(lambda a, g, w: (g * a).sum(0).relu()),), "one weight"),
-        (lambda: (weighed(lambda a, g, w: (a * g.sum((1, 2), keepdim=True)).sum(0).relu()),), "not the sum"),
-        (lambda: (weighed(lambda a, g, w: (w * a).mean(0).relu()),), "no mean"),
-        (lambda: (weighed(lambda a, g, w: (w * a).amax(0).relu()),), "took the largest"),
-        (lambda: (weighed(lambda a, g, w: (g.amax((1, 2), keepdim=True) * a).sum(0).relu()),), "largest value"),
-        (lambda: (weighed(lambda a, g, w: (g.mean(1, keepdim=True) * a).sum(0).relu()),), "both axes"),
-        (lambda: (weighed(lambda a, g, w: (g.mean(0) * a).sum(0).relu()),), "not over the maps"),
-        (lambda: (weighed(lambda a, g, w: (g.mean() * a).sum(0).relu()),), "one weight for all maps"),
-        (lambda: (weighed(lambda a, g, w: (w.relu() * a).sum(0)),), "Clamp at the end"),
-        (lambda: (weighed(lambda a, g, w: (w * a).relu().sum(0)),), "Clamp at the end"),
-        (lambda: (weighed(lambda a, g, w: (w.abs() * a).sum(0).relu()),), "weights keep their sign"),
-        (lambda: (weighed(lambda a, g, w: (-w * a).sum(0).relu()),), "turned around"),
-        (lambda: (weighed(lambda a, g, w: a.sum(0)),), "gradient is missing"),
-        (lambda: (weighed(lambda a, g, w: (w * a.relu()).sum(0).relu()),), "as they are"),
-        (lambda: (weighed(lambda a, g, w: (w * a).sum(0).relu() / (w * a).sum(0).relu().max()),), "do not scale"),
-        (lambda: (weighed(lambda a, g, w: (w * a).relu()),), "shape"),
-        (lambda: (weighed(lambda a, g, w: (w * a).sum((0, 1)).relu()),), "shape"),
-        (lambda: (weighed(lambda a, g, w: (w[0] * a[0]).relu()),), "Weigh, add up"),
-        (lambda: (weighed(lambda a, g, w: (w * a).sum(0).relu().sqrt().log() * 0),), "NaN"),
-        (lambda: (cam_in_place,), "changed its argument `maps`"),
-        (lambda: (silent(cam_loop),), "returns nothing"),
+    "saliency/place-by-place": [
+        (lambda: (by_place(lambda a, g, w: (w * a).sum(0).relu()),), "Grad-CAM again"),
+        (lambda: (by_place(lambda a, g, w: (a * g.sum((1, 2), keepdim=True)).sum(0).relu()),), "Grad-CAM again"),
+        (lambda: (by_place(lambda a, g, w: (g.mean(1, keepdim=True) * a).sum(0).relu()),), "its own gradient"),
+        (lambda: (by_place(lambda a, g, w: (g * a).sum(0)),), "positive part"),
+        (lambda: (by_place(lambda a, g, w: (g * a).sum(0).abs()),), "absolute value"),
+        (lambda: (by_place(lambda a, g, w: (g * a).relu().sum(0)),), "Clamp at the end"),
+        (lambda: (by_place(lambda a, g, w: (g.relu() * a).sum(0)),), "Clamp at the end"),
+        (lambda: (by_place(lambda a, g, w: (g.abs() * a).sum(0).relu()),), "keeps its sign"),
+        (lambda: (by_place(lambda a, g, w: (-g * a).sum(0).relu()),), "turned around"),
+        (lambda: (by_place(lambda a, g, w: (g * a).sum(0).clamp(max=0)),), "not the negative"),
+        (lambda: (by_place(lambda a, g, w: (g * a).mean(0).relu()),), "no mean"),
+        (lambda: (by_place(lambda a, g, w: (g * a).amax(0).relu()),), "took the largest"),
+        (lambda: (by_place(lambda a, g, w: (g.sum(0) * a.sum(0)).relu()),), "its own gradient first"),
+        (lambda: (by_place(lambda a, g, w: (g + a).sum(0).relu()),), "TIMES"),
+        (lambda: (by_place(lambda a, g, w: a.sum(0)),), "gradient is missing"),
+        (lambda: (by_place(lambda a, g, w: g.sum(0).relu()),), "maps are missing"),
+        (lambda: (by_place(lambda a, g, w: (g * a.relu()).sum(0).relu()),), "as they are"),
+        (lambda: (by_place(lambda a, g, w: (g * a).sum(0).relu() / (g * a).sum(0).max()),), "do not scale"),
+        (lambda: (by_place(lambda a, g, w: (g * a).relu()),), "shape"),
+        (lambda: (by_place(lambda a, g, w: (g * a).sum().relu()),), "shape"),
+        (lambda: (by_place(lambda a, g, w: (g[0] * a[0]).relu()),), "added up"),
+        (lambda: (by_place(lambda a, g, w: (g * a).sum(0).relu().sqrt().log() * 0),), "NaN"),
+        (lambda: (place_in_place,), "changed its argument `maps`"),
+        (lambda: (printing,), "is there a `return`"),
         (lambda: (raises,), "undefined_name"),
     ],
     "saliency/integrated-gradients": [
@@ -312,12 +311,12 @@ WRONG = {
 }
 
 
-# What the predictions say ---------------------------------------------------------------------------------------------
+# -- what the prose and the predictions say ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def digits():
-    """Images and labels of the test set that the lesson uses."""
+    """The first 100 images and labels of the test set."""
     mnist = data.load("mnist").torch()
     if not mnist.real:
         pytest.skip("the figures are those of the real MNIST")
@@ -329,8 +328,28 @@ def model():
     return checkpoints.load("mnist")
 
 
-def first_pixels(maps):
-    return faithfulness.segment(maps, 0.04)  # 31 of 784
+@pytest.fixture(scope="module")
+def precise():
+    return checkpoints.load("mnist").double()
+
+
+FOURS = [4, 6, 24, 27, 42, 48]  # the first six among the test images
+GAP = (slice(3, 9), slice(11, 18))
+
+
+def slope(network, image, label):
+    return attribution.saliency(network, image, label, signed=True)[0, 0]
+
+
+def measured(network, image, label, step):
+    each = step * torch.eye(784, dtype=torch.float64).view(784, 1, 28, 28)
+    with torch.no_grad():
+        after = torch.cat([network(image + some)[:, label] for some in each.split(98)])
+        return ((after - network(image)[0, label]) / step).view(28, 28)
+
+
+def alike(a, b):
+    return F.cosine_similarity(a.flatten(1), b.flatten(1))
 
 
 def test_the_second_pooling_never_reads_the_last_two_rows_and_columns(model, digits):
@@ -346,116 +365,75 @@ def test_the_second_pooling_never_reads_the_last_two_rows_and_columns(model, dig
     assert slopes[outer].mean() < slopes[~outer].mean() / 10
 
 
-def test_what_the_losers_of_the_deletion_spend_their_first_pixels_on(model, digits):
+@pytest.mark.parametrize("index", FOURS)
+def test_dust_brings_the_measurement_down_to_the_promise(precise, digits, index):
+    image, label = digits[0][[index]].double(), int(digits[1][index])
+    assert label == 4
+    dust = 0.001 * torch.rand(image.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(index))
+    blank = image[0, 0][GAP] == 0
+    kept, promised, tiny, half = [], [], [], []
+    for one in (image, image + dust):
+        promise, first = slope(precise, one, label), measured(precise, one, label, 1e-6)
+        kept.append(((first - promise).abs() < 1e-3).double().mean().item())
+        for found, values in ((promised, promise), (tiny, first), (half, measured(precise, one, label, 0.5))):
+            found.append(values[GAP][blank].mean().item())
+    assert kept[0] < 0.5 < 0.97 < kept[1]
+    assert promised[1] == pytest.approx(promised[0], abs=0.05), "the promise hardly moves"
+    assert tiny[1] == pytest.approx(promised[1], abs=0.005), "the measurement comes down to it"
+    assert half[1] == pytest.approx(half[0], abs=0.01), "half a pixel of ink does what it did"
+    assert half[0] < 2 * promised[0] < 0, "which is more than twice what was promised"
+
+
+def test_what_the_prediction_about_dust_quotes(precise, digits):
+    image = digits[0][[4]].double()
+    blank = image[0, 0][GAP] == 0
+    assert blank.sum() == 38
+    quoted = [slope(precise, image, 4)[GAP][blank].mean(), measured(precise, image, 4, 1e-6)[GAP][blank].mean()]
+    for value in quoted:
+        assert f"{value:.2f}".replace("-", "−") in said("saliency/dust")
+
+
+def test_the_path_buys_the_total_and_hardly_changes_the_map(model, digits):
     images, labels = digits
-    inked, slope = faithfulness.ink(images), attribution.saliency(model, images, labels, signed=True)[:, 0]
-    cam = attribution.upscale(attribution.grad_cam(model, images, labels, "features.relu2"), (28, 28))
-    on_paper = (first_pixels(cam) & ~inked).sum() / first_pixels(cam).sum()
-    assert on_paper.item() == pytest.approx(0.47, abs=0.03)  # "nearly half"
-    chosen = first_pixels(slope.abs())
-    assert ((chosen & ~inked).sum() / chosen.sum()).item() == pytest.approx(1 / 3, abs=0.03)  # "a third"
-    assert (chosen & inked & (slope < 0)).sum() / chosen.sum() > 0.1  # ink that hurts
+    middles = sum(attribution.saliency(model, images * ((i + 0.5) / 50), labels, signed=True) for i in range(50)) / 50
+    paid = images * middles
+    error = attribution.completeness(model, images, paid, labels).error.abs()
+    assert error.max() < 0.1  # "right to a tenth of a logit"
+    product = attribution.gradient_times_input(model, images, labels)
+    assert attribution.completeness(model, images, product, labels).error.abs().mean() > 1.5
+    assert alike(product, paid).mean() > 0.9  # "two maps that you could take for one"
+    legendre = attribution.integrated_gradients(model, images, labels)
+    assert attribution.completeness(model, images, legendre, labels).error.abs().mean() > error.mean()  # no better
 
 
-# The saliency explorer -----------------------------------------------------------------------------------------------
+def test_smoothgrad_is_steadier_than_the_gradient_on_every_image(model, digits):
+    images, labels = digits
+    twins = images + 0.02 * torch.randn(images.shape, generator=torch.Generator().manual_seed(1))
+    plain = alike(*(attribution.saliency(model, x, labels, signed=True) for x in (images, twins)))
+    smooth = alike(*(attribution.smoothgrad(model, x, labels, seed=s) for s, x in enumerate((images, twins))))
+    assert (smooth > plain).all()
+    assert plain.mean() < 0.88 < 0.94 < smooth.mean()
 
 
-# The network that is not ours ----------------------------------------------------------------------------------------
+def test_guided_backpropagation_keeps_closest_to_the_strokes(model, digits):
+    near = F.max_pool2d((digits[0] > 0).float(), 3, 1, 1)[:, 0]
+    shares = []
+    for method in (attribution.saliency, attribution.deconvnet, attribution.guided_backprop):
+        size = method(model, *digits).abs().view(100, 28, 28)
+        shares.append(((size * near).sum((1, 2)) / size.sum((1, 2))).mean().item())
+    assert shares[2] > max(shares[:2]) + 0.08
 
 
-class Answer(io.BytesIO):
-    """What a server sends, with a length that it may lie about."""
-
-    def __init__(self, content, length=None):
-        super().__init__(content)
-        self.headers = {"Content-Length": str(len(content) if length is None else length)}
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.delenv("CNN_OFFLINE", raising=False)
-    return tmp_path / "hub" / "checkpoints"
-
-
-def url_of(content):
-    return f"https://example.com/models/net-{hashlib.sha256(content).hexdigest()[:8]}.pth"
-
-
-def test_weights_are_downloaded_once_and_then_found(cache):
-    content, asked = b"weights" * 1000, []
-
-    def opened(url, timeout):
-        asked.append(url)
-        return Answer(content)
-
-    for _ in range(2):
-        path = pretrained.weights_file(url_of(content), 5, opened)
-        assert path.parent == cache
-        assert path.read_bytes() == content
-    assert len(asked) == 1
-
-
-@pytest.mark.parametrize("trouble", ["refused", "cut off", "wrong file", "too slow"])
-def test_weights_that_cannot_be_had_leave_nothing_behind(cache, trouble):
-    content = b"weights" * 1000
-
-    def opened(url, timeout):
-        if trouble == "refused":
-            raise OSError("no route")
-        sent = {"cut off": content[:50], "wrong file": content[::-1]}.get(trouble, content)
-        return Answer(sent, len(content))
-
-    assert pretrained.weights_file(url_of(content), 0 if trouble == "too slow" else 5, opened) is None
-    assert not list(cache.glob("*"))
-
-
-def test_nothing_is_downloaded_offline(cache, monkeypatch):
-    monkeypatch.setenv("CNN_OFFLINE", "1")
-    assert pretrained.vgg16() is None
-
-
-@pytest.fixture(scope="module")
-def untrained():
-    torch.manual_seed(0)
-    network = vgg16(weights=None, num_classes=4, init_weights=False)
-    return pretrained.explained(network, list("abcd"))
-
-
-def test_every_method_of_the_lesson_explains_an_untrained_vgg(untrained):
-    model, classes, layer = untrained
-    photo = pretrained.square(torch.rand(300, 400, 3, generator=torch.Generator().manual_seed(0)))
-    assert photo.shape == (3, 224, 224)
-    assert len(classes) == 4
-    part = photo[:, :64, :64]  # its convolutions take any size, and a twelfth of the pixels a twelfth of the time
-    x = part[None]
-    plain = attribution.saliency(model, x, 2, signed=True)
-    guided = attribution.guided_backprop(model, x, 2)
-    assert plain.shape == guided.shape == (1, 3, 64, 64)
-    assert not torch.allclose(plain, guided)
-    assert attribution.integrated_gradients(model, x, 2, steps=2, chunk=1).isfinite().all()
-    cam = attribution.grad_cam(model, x, 2, layer)
-    assert cam.shape == (1, 4, 4)
-    assert attribution.occlusion(model, part, 32, 32, 0.5).maps.shape == (4, 64, 64)
-    assert not any(p.requires_grad for p in model.parameters())
-
-
-def test_images_from_zero_to_one_reach_the_network_normalized(untrained):
-    seen = []
-    door = pretrained.Normalized(torch.nn.Identity())
-    seen.append(door(torch.tensor(pretrained.MEAN).view(1, 3, 1, 1).expand(1, 3, 4, 4)))
-    assert seen[0].abs().max() < 1e-6
-    white = door(torch.ones(1, 3, 2, 2))[0, :, 0, 0]
-    expected = (1 - np.array(pretrained.MEAN)) / np.array(pretrained.DEVIATION)
-    assert white.tolist() == pytest.approx(expected.tolist(), abs=1e-5)
-
-
-def test_the_middle_square_of_a_photograph_is_cut_out():
-    photo = torch.zeros(100, 300, 3)
-    photo[:, 100:200, 1] = 1.0  # the middle third is green
-    cut = pretrained.square(photo, 50)
-    assert cut.shape == (3, 50, 50)
-    assert cut[1].min() > 0.99
-    assert cut[0].max() < 0.01
-    with pytest.raises(ValueError, match="color photograph"):
-        pretrained.square(torch.rand(3, 30, 40))
+def test_a_placed_grad_cam_lies_on_the_ink_and_a_stretched_one_beside_it(model, digits):
+    images, labels = digits
+    cams, ink = attribution.grad_cam(model, images, labels, "features.relu2"), images[:, 0] > 0
+    drawn = {
+        "stretched": attribution.upscale(cams, (28, 28)),
+        "placed": attribution.place(cams, model, images, "features.relu2"),
+    }
+    shares = {k: ((m * ink).sum((1, 2)) / m.sum((1, 2)).clamp(min=1e-9)).mean().item() for k, m in drawn.items()}
+    assert shares["stretched"] == pytest.approx(0.37, abs=0.01)
+    assert shares["placed"] == pytest.approx(0.51, abs=0.01)
+    assert "3 and 4" in right("saliency/place")[0]
+    assert unit_field(model, images, "features.relu2").interval(0, 28) == slice(0, 8)
+    assert unit_field(model, images, "features.relu2").interval(10, 28) == slice(20, 28)
