@@ -6,16 +6,16 @@ The method of Zeiler & Fergus (2013), for every position of a square mask and al
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from helpers.inside.occlusion_incremental import can_be_incremental, incremental_logits
+from helpers.inside.occlusion_incremental import incremental_logits, stages_of
 from helpers.network.device import keep_freed_memory
-from helpers.network.models import ConvNet
-from helpers.network.running import Images, as_images, evaluating, logits_of
+from helpers.network.running import Images, as_images, evaluating, images_at_once, logits_of
 
 #: What :func:`fill_of` knows.
 FILLS = ("black", "gray", "white", "mean", "blur")
@@ -27,8 +27,6 @@ class Occlusion:
 
     Attributes:
         logits: ``(rows, columns, classes)``, the logits with the mask in each of its positions.
-        maps: ``(classes, H, W)``, for each class and pixel the mean drop in logit, ``base - logits``, over the masks
-            that cover the pixel; positive where the image speaks for the class.
         predicted: ``(rows, columns)``, the class with the highest logit under each mask.
         base: ``(classes,)``, the logits of the uncovered image.
         windows: ``(rows, columns, 4)``, each mask as top, left, bottom, right in pixels, the last two exclusive.
@@ -37,12 +35,30 @@ class Occlusion:
     """
 
     logits: Tensor
-    maps: Tensor
     predicted: Tensor
     base: Tensor
     windows: Tensor
     size: int
     stride: int
+
+    @cached_property
+    def maps(self) -> Tensor:
+        """``(classes, H, W)``: for each class and pixel the mean drop in logit over the masks that cover the pixel.
+
+        Positive where the image is evidence for the class. For the thousand classes of a photograph that is 200 MB:
+        :meth:`map` gives one of them.
+        """
+        return _spread(self.drops, self.windows)
+
+    def map(self, target: int) -> Tensor:
+        """``(H, W)``: the map of one class, ``maps[target]``.
+
+        Raises:
+            ValueError: if there is no such class.
+        """
+        if isinstance(target, bool) or not 0 <= target < len(self.base) or target != int(target):
+            raise ValueError(f"The network has the classes 0 to {len(self.base) - 1}; {target!r} is not one of them.")
+        return _spread(self.drops[..., int(target), None], self.windows)[0]
 
     @property
     def drops(self) -> Tensor:
@@ -104,10 +120,13 @@ def occlusion(
         stride: pixels from one position to the next, at most ``size``.
         value: what the mask is filled with, in the units of x: a number, one number for each channel ``(C,)``, or an
             image ``(C, H, W)`` to be seen through the window, such as a blurred copy of x.
-        chunk: masked images that go through the network at once. It changes the time, not the result: a few dozen
-            stay in the processor's cache, and the channels-last layout spares max pooling most of its work.
+        chunk: masked images that go through the network at once. It changes the time, not the result: what stays in
+            the processor's cache is fastest, a few dozen digits or four photographs, and the channels-last layout
+            spares max pooling most of its work.
         incremental: recompute only what each mask can reach: the same numbers in a fraction of the time. True is
-            possible for :class:`~helpers.network.models.ConvNet` only; None takes this way where it is possible.
+            possible for :class:`~helpers.network.models.ConvNet`, and for
+            :class:`~helpers.network.photonet.PhotoNet` with images of 227×227 and some other sizes; None takes this way
+            where it is possible.
 
     Returns:
         The :class:`Occlusion`, on the device of x.
@@ -115,19 +134,19 @@ def occlusion(
     Raises:
         TypeError: if x is not an array of floats.
         ValueError: for a wrong shape, size, stride, value or chunk, a network that does not take the image, or
-            ``incremental=True`` for another network than a ConvNet.
+            ``incremental=True`` where that is not possible.
     """
     if chunk is not None and (not isinstance(chunk, int) or chunk < 1):
         raise ValueError(f"chunk has to be a whole number of at least 1, not {chunk!r}.")
-    if incremental and not can_be_incremental(model):
-        raise ValueError("incremental=True is for a ConvNet as it was built: leave it out for any other network.")
-    incremental = can_be_incremental(model) if incremental is None else incremental
     keep_freed_memory()
     home = x.device if isinstance(x, Tensor) else torch.device("cpu")
     with evaluating(model), torch.no_grad():
         image = as_images(model, x, "CHW")
         fill = as_fill(value, image)
         height, width = image.shape[1:]
+        pieces = None if incremental is False else stages_of(model, (height, width))
+        if incremental and pieces is None:
+            raise ValueError("incremental=True is for a ConvNet or PhotoNet as it was built: leave it out here.")
         tops, lefts = window_starts(height, size, stride), window_starts(width, size, stride)
         windows = _windows(tops, lefts, size, (height, width))
         boxes = windows.flatten(0, 1)
@@ -135,15 +154,16 @@ def occlusion(
         base = logits_of(model, image[None].to(memory_format=torch.channels_last))
         logits = base.repeat(len(boxes), 1)
         if changes.any():
-            if isinstance(model, ConvNet) and incremental:
-                masked = incremental_logits(model, image, fill, boxes[changes], chunk or 256)
+            if pieces is not None:  # patches are small, so that more of them stay in the cache
+                at_once = chunk or max(16, images_at_once(image.shape, 256))
+                masked = incremental_logits(pieces, image, fill, boxes[changes], at_once)
             else:
-                masked = _masked_logits(model, image, fill, boxes[changes], chunk or 32)
+                at_once = chunk or images_at_once(image.shape, 32)
+                masked = _masked_logits(model, image, fill, boxes[changes], at_once)
             logits[changes.to(logits.device)] = masked
         logits = logits.unflatten(0, (len(tops), len(lefts)))
-        maps = _spread(base[0] - logits, tops, lefts, size, (height, width))
-    logits, maps, base, windows = (t.to(home) for t in (logits, maps, base[0], windows))
-    return Occlusion(logits, maps, logits.argmax(-1), base, windows, size, stride)
+    logits, base, windows = (t.to(home) for t in (logits, base[0], windows))
+    return Occlusion(logits, logits.argmax(-1), base, windows, size, stride)
 
 
 def fill_of(name: str, image: Tensor) -> float | Tensor:
@@ -205,16 +225,16 @@ def _windows(tops: list[int], lefts: list[int], size: int, shape: tuple[int, int
     return torch.stack([top, left, (top + size).clamp(max=shape[0]), (left + size).clamp(max=shape[1])], -1)
 
 
-def _spread(drops: Tensor, tops: list[int], lefts: list[int], size: int, shape: tuple[int, int]) -> Tensor:
-    """Mean drop ``(classes, H, W)`` over the masks that cover each pixel, from ``(rows, columns, classes)``.
+def _spread(drops: Tensor, windows: Tensor) -> Tensor:
+    """Mean drop ``(classes, H, W)`` over the windows that cover each pixel, from ``(rows, columns, classes)``.
 
     A square window is a product of two intervals, so that the sum over windows is one matrix product for each axis.
     """
+    top, left, bottom, right = windows.cpu().unbind(-1)
     down, across = (
-        ((torch.arange(n)[:, None] >= torch.tensor(starts)) & (torch.arange(n)[:, None] < torch.tensor(starts) + size))
-        for n, starts in zip(shape, (tops, lefts), strict=True)
+        ((torch.arange(int(last[-1]))[:, None] >= first) & (torch.arange(int(last[-1]))[:, None] < last)).double()
+        for first, last in ((top[:, 0], bottom[:, 0]), (left[0], right[0]))
     )
-    down, across = down.double(), across.double()
     by_rows = torch.tensordot(down, drops.cpu().double(), ([1], [0]))  # (H, columns, classes)
     total = torch.tensordot(across, by_rows, ([1], [1])).permute(2, 1, 0)  # (classes, H, W)
-    return (total / torch.outer(down.sum(1), across.sum(1))).to(drops.dtype).contiguous()
+    return (total / torch.outer(down.sum(1), across.sum(1))).to(drops.device, drops.dtype).contiguous()

@@ -109,6 +109,14 @@ class PhotoNet(nn.Module):
     """
 
     trained = False
+    door: Door
+    conv1: nn.Conv2d
+    relu1: nn.ReLU
+    pool1: nn.MaxPool2d
+    pool4: nn.MaxPool2d
+    pool8: nn.MaxPool2d
+    fire9: Fire
+    classes: nn.Conv2d
 
     def __init__(self) -> None:
         super().__init__()

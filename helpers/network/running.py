@@ -6,7 +6,7 @@ Outside of training, :func:`evaluating` is the one place in the package that cha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -181,11 +181,21 @@ def logits_of(model: nn.Module, x: Tensor) -> Tensor:
     return logits
 
 
-def predict(model: nn.Module, images: Any, batch_size: int = 100) -> Tensor:
+def images_at_once(shape: Sequence[int], digits: int) -> int:
+    """How many images of a shape (..., H, W) to send through a network at once: ``digits`` of 28×28, fewer large ones.
+
+    What a layer passes to the next should stay in the processor's cache. Four photographs take less time each than
+    sixteen, and than one.
+    """
+    return min(digits, max(4, digits * 28 * 28 // (shape[-2] * shape[-1])))
+
+
+def predict(model: nn.Module, images: Any, batch_size: int | None = None) -> Tensor:
     """Logits (N, classes) of images (N, C, H, W), in evaluation mode, without gradients, on the model's device.
 
-    Every submodule's training flag is as before when the function returns; the result lies on the CPU. A hundred images
-    at a time stay near the processor; with five hundred it waits for memory and takes almost twice as long.
+    Every submodule's training flag is as before when the function returns; the result lies on the CPU. By default a
+    hundred digits go through at a time, or four photographs, which stay near the processor; with five hundred digits it
+    waits for memory and takes almost twice as long.
 
     Raises:
         TypeError: if the model is not a network, or the images are not an array of floats.
@@ -196,6 +206,7 @@ def predict(model: nn.Module, images: Any, batch_size: int = 100) -> Tensor:
     if images.ndim != 4:
         hint = ": images[None] makes a batch of one" if images.ndim == 3 else ""
         raise ValueError(f"Expected a batch of images (N, C, H, W), got an array of shape {tuple(images.shape)}{hint}.")
+    batch_size = images_at_once(images.shape, 100) if batch_size is None else batch_size
     if batch_size != int(batch_size) or batch_size < 1:
         raise ValueError(f"batch_size is a number of images, at least 1; got {batch_size}.")
     with evaluating(model), torch.no_grad():

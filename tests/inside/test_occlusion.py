@@ -1,5 +1,6 @@
 """Occlusion: the definition written out slowly, Captum and closed forms as oracles; the fast ways give the same."""
 
+import copy
 import math
 
 import captum.attr as captum
@@ -10,6 +11,8 @@ from torch import nn
 
 from helpers.inside import attribution as at
 from helpers.inside.occlusion import cover, window_starts
+from helpers.inside.occlusion_incremental import incremental_logits, stages_of
+from helpers.network import photonet
 from helpers.network.models import ConvNet, DenseNet
 
 GEOMETRIES = [(7, 1), (7, 3), (7, 4), (7, 7), (6, 5), (5, 2), (8, 8)]
@@ -172,7 +175,7 @@ def test_incremental_is_for_a_convnet_as_it_was_built(model, x):
     hooked = ConvNet()
     hooked.features.conv1.register_forward_hook(lambda module, inputs, output: 2 * output)
     for other in (DenseNet(), Other(), padded, averaging, longer, hooked):
-        with pytest.raises(ValueError, match="for a ConvNet as it was built"):
+        with pytest.raises(ValueError, match="for a ConvNet or PhotoNet as it was built"):
             at.occlusion(other, x, incremental=True)
         automatic, plain = (at.occlusion(other, x, 7, 7, incremental=way) for way in (None, False))
         assert torch.equal(automatic.logits, plain.logits)
@@ -180,6 +183,90 @@ def test_incremental_is_for_a_convnet_as_it_was_built(model, x):
     assert torch.equal(automatic.logits, fast.logits)
     with pytest.raises(ValueError, match="does not accept images of shape"):
         at.occlusion(model, x[:, :20], incremental=True)
+
+
+# Photographs: three channels, a thousand classes, a network of 37 layers
+
+
+@pytest.fixture(scope="module")
+def squeezenet():
+    return photonet.load()  # or its stand-in with random weights
+
+
+def photograph(height, width, seed=0):
+    """Blobs of color in [0, 1]."""
+    small = torch.rand(1, 3, 9, 9, generator=torch.Generator().manual_seed(seed))
+    return nn.functional.interpolate(small, (height, width), mode="bicubic").clamp(0, 1)[0]
+
+
+def test_a_photograph_equals_captum_for_one_class(squeezenet):
+    x = photograph(83, 83)
+    ours = at.occlusion(squeezenet, x, 24, 17, 0.5)
+    target = int(ours.base.argmax())
+    theirs = captum.Occlusion(squeezenet).attribute(
+        x[None], (3, 24, 24), (3, 17, 17), 0.5, target, perturbations_per_eval=5
+    )
+    torch.testing.assert_close(ours.map(target), theirs[0, 0], rtol=0, atol=2e-5)
+    torch.testing.assert_close(ours.map(target), theirs[0, 2], rtol=0, atol=2e-5)
+
+
+def test_one_map_is_that_of_all_the_maps(model, x, squeezenet):
+    for network, image, classes in ((model, x, range(10)), (squeezenet, photograph(40, 51), (0, 999))):
+        found = at.occlusion(network, image, 9, 7, 0.2)
+        assert found.maps.shape == (len(found.base), *image.shape[1:])
+        for target in classes:
+            torch.testing.assert_close(found.map(target), found.maps[target], rtol=0, atol=0)
+        for bad in (-1, len(found.base), 1.5, True):
+            with pytest.raises(ValueError, match="is not one of them"):
+                found.map(bad)
+
+
+@pytest.mark.parametrize(
+    ("sides", "size", "stride", "value", "chunk"),
+    [
+        ((227, 227), 48, 48, [0.1, 0.5, 0.9], None),
+        ((227, 227), 5, 5, 0.5, 7),
+        ((227, 227), 1, 1, 1.0, None),
+        ((227, 227), 200, 27, 0.0, 2),
+        ((83, 115), 30, 11, 0.5, None),
+        ((228, 84), 21, 20, 0.3, 3),
+        ((35, 35), 12, 5, 0.5, None),
+    ],
+)
+def test_incremental_is_exact_for_photographs(squeezenet, sides, size, stride, value, chunk):
+    """In double precision, for masks in corners, at edges and amid, from one pixel to nearly all of them."""
+    network = copy.deepcopy(squeezenet).double()
+    x = photograph(*sides).double()
+    pieces, fill = stages_of(network, sides), torch.tensor(value).double()
+    assert pieces is not None
+    fill = (fill[:, None, None] if fill.ndim else fill).expand_as(x)
+    starts = [window_starts(side, size, stride) for side in sides]
+    tops, lefts = ([s[0], s[1], s[len(s) // 2], s[-1]] for s in starts)
+    boxes = [(t, left, min(t + size, sides[0]), min(left + size, sides[1])) for t in tops for left in lefts[::-1]]
+    boxes = torch.tensor(boxes)[:: 1 if size > 20 else 3]
+    with torch.no_grad():
+        fast = incremental_logits(pieces, x, fill, boxes, chunk or len(boxes))
+        for (top, left, bottom, right), logits in zip(boxes.tolist(), fast, strict=True):
+            masked = x.clone()
+            masked[:, top:bottom, left:right] = fill[:, top:bottom, left:right]
+            torch.testing.assert_close(logits, network(masked[None])[0], rtol=0, atol=1e-6)
+    assert (fast - network(x[None])).abs().max() > 1e-4
+
+
+def test_incremental_is_for_a_photonet_as_it_was_built(squeezenet):
+    other, watched, inplace = (copy.deepcopy(squeezenet) for _ in range(3))
+    other.pool4.ceil_mode = False
+    watched.fire3.squeeze.register_forward_hook(lambda *_: None)
+    inplace.fire9.squeeze_relu = nn.LeakyReLU()
+    for network in (other, watched, inplace):
+        assert stages_of(network, (227, 227)) is None
+    for sides, fits in (((227, 227), True), ((228, 227), True), ((226, 227), False), ((96, 96), False)):
+        assert (stages_of(squeezenet, sides) is not None) == fits
+    x = photograph(51, 51)
+    automatic, plain = (at.occlusion(squeezenet, x, 25, 13, 0.5, incremental=way) for way in (None, False))
+    torch.testing.assert_close(automatic.logits, plain.logits, rtol=0, atol=1e-4)
+    with pytest.raises(ValueError, match="for a ConvNet or PhotoNet as it was built"):
+        at.occlusion(squeezenet, photograph(64, 64), 25, 13, incremental=True)
 
 
 @both_ways
