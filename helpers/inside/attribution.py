@@ -26,7 +26,7 @@ from helpers.inside.occlusion import Occlusion, occlusion
 from helpers.inside.relu_rules import refuse_functional_relu, relu_rule
 from helpers.inside.scores import Neuron, Target, as_target, need_gradients, score_gradient
 from helpers.network.hooks import Layer, map_layers, record
-from helpers.network.running import Images, as_images, evaluating, logits_of
+from helpers.network.running import Images, as_images, evaluating, images_at_once, logits_of
 
 __all__ = [
     "METHODS",
@@ -112,12 +112,12 @@ def integrated_gradients(
     target: Target = None,
     baseline: float | Images = 0.0,
     steps: int = 50,
-    chunk: int = 200,
+    chunk: int | None = None,
 ) -> Tensor:
     """Gradients averaged on the line from a baseline to the image, times the way (Sundararajan et al. 2017).
 
     The average is a Gauss-Legendre sum, Captum's default. PAIR saliency and the paper take equal steps at their ends;
-    the middles of equal steps (Captum's ``riemann_middle``, and the lesson) are as good here, where the slope has kinks.
+    the middles of equal steps (Captum's ``riemann_middle``, and the lesson) are as good here, as the slope has kinks.
     :func:`completeness` tells how well the map adds up.
 
     Args:
@@ -126,14 +126,16 @@ def integrated_gradients(
         target: class or classes; None for those predicted for x.
         baseline: where the way starts: a pixel value, an image ``(C, H, W)`` or one for each image.
         steps: points on the way.
-        chunk: images that pass through the network at once; changes the speed only.
+        chunk: images that pass through the network at once, 200 digits or four photographs if not given; changes the
+            speed only.
 
     Returns:
         ``(N, C, H, W)``, signed, in logits.
     """
-    _at_least_one(steps=steps, chunk=chunk)
+    _at_least_one(steps=steps, chunk=1 if chunk is None else chunk)
     with evaluating(model):
         images = as_images(model, x)
+        chunk = images_at_once(images.shape, 200) if chunk is None else chunk
         start = _as_baseline(baseline, images)
         way = images - start
         index = _fixed_target(model, images, target)
@@ -243,11 +245,16 @@ def _grad_cam_map(model: nn.Module, x: Images, target: Target, layer: Layer | No
 
 
 def _occlusion_map(model: nn.Module, x: Images, target: Target) -> Tensor:
-    """:func:`occlusion` with a black mask of 7×7 at every pixel, ``(N, 1, H, W)``."""
+    """:func:`occlusion` with a black mask, ``(N, 1, H, W)``: of 7×7 at every pixel of a digit; of about a fifth of the
+    side of a photograph, moved by a third of itself, which keeps the number of positions near that of a digit.
+    """
     images = as_images(model, x)
+    side = min(images.shape[2:])
+    size, stride = (7, 1) if side <= 64 else (side // 5 + 3, side // 15 + 1)
     with evaluating(model):
         index = _fixed_target(model, images, target).tolist()
-    return _on_device_of(torch.stack([occlusion(model, i, 7).maps[[c]] for i, c in zip(images, index, strict=True)]), x)
+    maps = [occlusion(model, i, size, stride).map(c) for i, c in zip(images, index, strict=True)]
+    return _on_device_of(torch.stack(maps)[:, None], x)
 
 
 #: The methods that can be compared side by side, by the names of the lessons: each takes (model, images (N, C, H, W),
