@@ -102,7 +102,7 @@ def curve_row(
         for axes, (xlabel, (x, lines)) in zip(grid, panels.items(), strict=True):
             for values in lines.values():
                 axes.plot(as_array(x), as_array(values), marker="o", markersize=4.5)
-            axes.set(xlabel=xlabel)
+            axes.set(xlabel=xlabel, xticks=as_array(x)[:: -(-len(x) // 6)])  # at most six of the points have numbers
             axes.grid(axis="y", alpha=0.25)
         grid[0].set_ylabel(ylabel)
         if ylim is not None:

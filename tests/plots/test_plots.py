@@ -374,6 +374,9 @@ def test_a_row_of_curves_shares_its_lines_its_vertical_axis_and_one_legend():
     lines = {"one": [1.0, 0.5], "other": torch.tensor([0.9, 0.2])}
     picture = plots.curve_row({"angle": ([0, 90], lines), "pixels": ([0, 4], lines)}, ylabel="accuracy", ylim=(0, 1))
     left, right = picture.figure.axes
+    assert left.get_xticks().tolist() == [0, 90]
+    many = plots.curve_row({"angle": (range(-6, 7), {"one": [0.5] * 13})}).figure.axes[0]
+    assert many.get_xticks().tolist() == [-6, -3, 0, 3, 6]
     assert [axes.get_xlabel() for axes in (left, right)] == ["angle", "pixels"]
     assert right.lines[1].get_xdata().tolist() == [0, 4]
     assert right.lines[1].get_ydata() == pytest.approx([0.9, 0.2])
