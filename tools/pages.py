@@ -1,43 +1,99 @@
-"""Write every lesson as a page to read into site/, with an index: `python -m tools.pages` (make site).
+"""Write the series as pages to read into site/: `python -m tools.pages` (make site).
 
-The pages need no server and no kernel: pictures are inside them, interactive tools show their stored picture, hints and
-solutions are folded, presenter notes are left out. Only formulas ask the network for something (MathJax); without a
-network they read as their TeX source.
+The pages need no server, no kernel and no network: pictures and formulas are inside them, interactive tools show their
+stored picture, the options of a prediction open by a click, hints and solutions are folded, presenter notes are left
+out. Beside the lessons: a glossary, a cheat sheet to print, all predictions with their reasons, the instructor's guide.
 """
 
+import ast
 import base64
 import html
+import json
 import mimetypes
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
+import nbformat
+from latex2mathml import converter
 from nbconvert import HTMLExporter
 
-from tools import ROOT
-from tools.lessons import notebooks, read
+from helpers.display import rich
+from helpers.exercises.core import Question, lesson
+from tools import ROOT, glossary
+from tools.lessons import called, is_notes, key_of, name_of, notebooks, predictions, prose, read, tags
 
 SITE = ROOT / "site"
-INDEX = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Convolutional networks by eye</title>
-<style>
-  body {{ font-family: system-ui, sans-serif; max-width: 44em; margin: 3em auto; padding: 0 1em; line-height: 1.5; }}
-  li {{ margin: 0.7em 0; list-style: none; }}
-  p.goal {{ margin: 0; color: #444; }}
-</style>
-</head>
-<body>
-<h1>Convolutional networks by eye</h1>
-<p>The lessons as pages to read. To move the sliders and do the exercises, run them: <code>make lab</code>.</p>
-<ul>
-{entries}
-</ul>
-</body>
-</html>
-"""
+DOCS = ROOT / "docs"
+TEMPLATE = ROOT / "tools" / "page_template"
+#: Pages made from a text in docs/: file name, and the name of its page in the foot of every page.
+TEXTS = {"glossary": "Glossary", "cheat_sheet": "Cheat sheet", "guide": "Instructor's guide"}
+QUESTIONS = "All predictions"
+# Code first: a dollar sign in it is no formula.
+_CODE_OR_FORMULA = re.compile(
+    r"(?P<code>^```.*?^```|`[^`\n]+`)|\$\$(?P<block>.+?)\$\$|(?<![\\\w$])\$(?P<inline>[^\s$](?:[^$`\n]*[^\s$`\\])?)\$(?!\d)",
+    re.DOTALL | re.MULTILINE,
+)
+_HEADING = re.compile(r'<h([23]) id="([^"]+)">(.*?)<a class="anchor-link"[^>]*>.*?</a></h\1>', re.DOTALL)
+
+
+@dataclass
+class Page:
+    """One page: its file without the ending, its title, its first paragraph, its notebook."""
+
+    stem: str
+    title: str
+    goal: str
+    notebook: nbformat.NotebookNode
+    folder: Path
+    sections: list[dict[str, str]] = field(default_factory=list)
+
+
+def with_formulas(text: str) -> str:
+    """A markdown text with every TeX formula as MathML, which a browser draws without a script."""
+
+    def formula(found: re.Match[str]) -> str:
+        if found["code"]:
+            return found["code"]
+        made = converter.convert(found["block"] or found["inline"], display="block" if found["block"] else "inline")
+        # Markdown would read these signs; as entities they are only text.
+        return re.sub(r"[*_`|\\~\[\]$]", lambda sign: f"&#{ord(sign[0])};", made.replace("\n", " "))
+
+    return _CODE_OR_FORMULA.sub(formula, text)
+
+
+def with_terms(text: str, open_terms: list[glossary.Term]) -> str:
+    """A markdown text in which the first bold use of each term leads to the glossary; found terms leave the list."""
+
+    def linked(found: re.Match[str]) -> str:
+        if found["code"]:
+            return found["code"]
+        for term in open_terms:
+            if glossary.uses(term, " ".join(found["bold"].split())):
+                open_terms.remove(term)
+                return f'<a id="{term.anchor}"></a>**[{found["bold"]}](glossary.html#{term.anchor})**'
+        return found[0]
+
+    pattern = r"(?P<code>^```.*?^```|`[^`\n]+`|\[[^\]]*\]\([^)]*\))|\*\*(?P<bold>(?![^*]*\]\()[^*`]+?)\*\*"
+    return re.sub(pattern, linked, text, flags=re.DOTALL | re.MULTILINE)
+
+
+def question(asked: Question) -> str:
+    """A prediction as HTML: each option opens by a click, or a key, and says why it is right or wrong."""
+    options = "".join(
+        f'<details class="option {"right" if option.right else "wrong"}"><summary>{"abcd"[i]})&ensp;{rich(option.text)}'
+        f"</summary><p><b>{'✓ Right.' if option.right else '✗ Not yet.'}</b> {rich(option.why)}</p></details>"
+        for i, option in enumerate(asked.options)
+    )
+    return f'<div class="question"><p><b>Predict:</b> {rich(asked.text)}</p>{options}</div>'
+
+
+def inline(picture: Path) -> str:
+    """Return a picture as a data address. (The exporter's own `embed_images` unfolds every <details>.)"""
+    kind = mimetypes.guess_type(picture.name)[0]
+    return f"data:{kind};base64,{base64.b64encode(picture.read_bytes()).decode()}"
 
 
 def describe(source: str) -> tuple[str, str]:
@@ -49,50 +105,167 @@ def describe(source: str) -> tuple[str, str]:
     return title.lstrip("# "), re.sub(r"[*`]", "", paragraphs[0].replace("\n", " ")) if paragraphs else ""
 
 
-def link(path: Path | None, words: str) -> str:
-    """Return a link to the page of a lesson, or nothing."""
-    return f'<a href="{path.stem}.html">{html.escape(words)}</a>' if path else ""
-
-
-def inline(picture: Path) -> str:
-    """Return a picture as a data address. (The exporter's own `embed_images` unfolds every <details>.)"""
-    kind = mimetypes.guess_type(picture.name)[0]
-    return f"data:{kind};base64,{base64.b64encode(picture.read_bytes()).decode()}"
-
-
-def page(path: Path, before: Path | None, after: Path | None) -> tuple[str, str, str]:
-    """Return one lesson as HTML, its title and its first paragraph."""
+def lesson_page(path: Path) -> Page:
+    """A lesson without what is for the presenter or the tests only, its predictions as questions to answer here."""
     notebook = read(path)
-    notebook.cells = [
-        cell for cell in notebook.cells if cell.metadata.get("slideshow", {}).get("slide_type") != "notes"
-    ]
-    title, goal = describe(notebook.cells[0].source)
+    notebook.cells = [cell for cell in notebook.cells if not is_notes(cell) and "claims" not in tags(cell)]
     for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = re.sub(r"(\]\(\d\d_\w+)\.ipynb", r"\1.html", cell.source)
-            cell.source = re.sub(
-                r"(!\[[^\]]*\]\()([^):]+)\)", lambda found: found[1] + inline(path.parent / found[2]) + ")", cell.source
-            )
-    exporter = HTMLExporter(template_name="page_template", extra_template_basedirs=[str(ROOT / "tools")])
+        asked = called(ast.parse(cell.source), "predict") if cell.cell_type == "code" else []
+        if asked:
+            key = key_of(asked[0])
+            shown = question(lesson(key.partition("/")[0]).questions[key])
+            cell.outputs = [nbformat.v4.new_output("display_data", data={"text/html": shown})]
+    return Page(path.stem, *describe(notebook.cells[0].source), notebook, path.parent)
+
+
+def text_page(stem: str, source: str) -> Page:
+    """A page made from a markdown text."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(source)])
+    return Page(stem, *describe(source), notebook, DOCS)
+
+
+def glossary_text() -> str:
+    """The glossary, each term with an anchor and a link to the place in its lesson where it is printed in bold."""
+    text = glossary.PATH.read_text(encoding="utf-8")
+    text = re.sub(
+        r"(?<=# Glossary\n\n).*?(?=\n## )", "Every term, below the lesson that introduces it.\n", text, flags=re.S
+    )
+    for term in glossary.terms(text):
+        page = term.lesson.removesuffix(".ipynb") + ".html"
+        old = f"- **{term.forms[0]}**"
+        text = text.replace(old, f'- <a id="{term.anchor}"></a>**[{term.forms[0]}]({page}#{term.anchor})**', 1)
+    return re.sub(r"(\*\*) \([^)]*\):", r"\1:", text)
+
+
+def question_text() -> str:
+    """All predictions, lesson by lesson: a bank of questions for a class."""
+    parts = [
+        f"# {QUESTIONS}",
+        "Questions, their options, and what each of them says about who chooses it. Click on an option to read it.",
+    ]
+    for path in notebooks():
+        name, title = name_of(path), describe(read(path).cells[0].source)[0]
+        parts.append(f"## [{title}]({path.name})")
+        parts += [question(lesson(name).questions[key]) for key in predictions(path)]
+    return "\n\n".join(parts)
+
+
+def finished(page: Page, terms: list[glossary.Term]) -> Page:
+    """The same page with links to pages, formulas, pictures and terms in its texts."""
+    wanted = [term for term in terms if term.lesson == f"{page.stem}.ipynb"]
+    for cell in page.notebook.cells:
+        if cell.cell_type != "markdown":
+            continue
+        text = re.sub(r"\]\((?:\.\./notebooks/)?(\d\d_\w+)\.ipynb", r"](\1.html", cell.source)
+        text = re.sub(r"\]\((?:\.\./docs/)?(\w+)\.md(#[\w-]+)?\)", r"](\1.html\2)", text)
+        text = re.sub(r"(!\[[^\]]*\]\()([^):]+)\)", lambda found: found[1] + inline(page.folder / found[2]) + ")", text)
+        cell.source = with_formulas(with_terms(text, wanted))
+    return page
+
+
+def texts() -> dict[str, str]:
+    """The pages beside the lessons: file names without their ending, and what links to them say."""
+    return {**{stem: words for stem, words in TEXTS.items() if (DOCS / f"{stem}.md").exists()}, "questions": QUESTIONS}
+
+
+@cache
+def _exporter() -> HTMLExporter:
+    exporter = HTMLExporter(template_name=TEMPLATE.name, extra_template_basedirs=[str(TEMPLATE.parent)])
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
-    formulas = any("$" in cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    navigation = '<a href="index.html">All lessons</a>' + link(before, "← Back") + link(after, "Next →")
-    resources = {"lessons": navigation, "formulas": formulas, "metadata": {"name": title, "path": str(path.parent)}}
-    body, _ = exporter.from_notebook_node(notebook, resources=resources)
-    return body, title, goal
+    return exporter
+
+
+def written(page: Page, before: Page | None = None, after: Page | None = None) -> str:
+    """One page as HTML; its sections are noted in it for the search."""
+    links = {"before": before, "after": after, "texts": texts()}
+    style = (TEMPLATE / "page.css").read_text(encoding="utf-8")
+    resources = {**links, "style": style, "title": page.title, "metadata": {"name": page.title}}
+    body, _ = _exporter().from_notebook_node(page.notebook, resources=resources)
+    body = re.sub(r"<pre(?![^>]*tabindex)", '<pre tabindex="0"', body)  # what scrolls is reached by the keyboard
+    headings = [(found[1], found[2], _words(found[3])) for found in _HEADING.finditer(body)]
+    items = "".join(f'<li><a href="#{id_}">{words}</a></li>' for level, id_, words in headings if level == "2")
+    contents = f"<details class='contents'><summary>On this page</summary><ol>{items}</ol></details>" if items else ""
+    page.sections = list(_sections(page))
+    return body.replace("<!-- contents -->", contents)
+
+
+def _words(markup: str) -> str:
+    return html.unescape(re.sub(r"<[^>]+>", "", markup)).strip()
+
+
+def _sections(page: Page) -> Iterator[dict[str, str]]:
+    """For the search: each section of a page, its anchor, its heading and its words."""
+    heading, text = page.title, []
+    for cell in page.notebook.cells:
+        source = cell.source if cell.cell_type == "markdown" else ""
+        for line in prose(re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", source)).split("\n"):
+            if found := re.match(r"#{2,3} (.+)", line):
+                yield _section(page, heading, text)
+                heading, text = found[1], []
+            else:
+                text.append(_words(line))
+    yield _section(page, heading, text)
+
+
+def _section(page: Page, heading: str, text: list[str]) -> dict[str, str]:
+    anchor = "" if heading == page.title else "#" + re.sub(r"[`*]", "", heading).replace(" ", "-")
+    words = re.sub(r"[*`_#>]|\s+", " ", " ".join(text))
+    return {"page": page.title, "to": f"{page.stem}.html{anchor}", "heading": heading, "text": " ".join(words.split())}
+
+
+def parts_of_the_series() -> list[tuple[str, list[str]]]:
+    """(title of a part, file names of its lessons) as the table of README.md names them."""
+    parts: list[tuple[str, list[str]]] = [("", [])]
+    for line in (ROOT / "README.md").read_text(encoding="utf-8").split("\n"):
+        if found := re.match(r"\| \*\*(.+?)\*\* \| \| \|", line):
+            parts.append((found[1], []))
+        elif found := re.match(r"\| \[.+?\]\(notebooks/(\d\d_\w+)\.ipynb\)", line):
+            parts[-1][1].append(found[1])
+    return parts
+
+
+def index(pages: list[Page]) -> str:
+    """The front page: every lesson with its first paragraph, by parts, and a search over all pages."""
+    by_stem = {page.stem: page for page in pages}
+    lines = []
+    for part, stems in parts_of_the_series():
+        if part:
+            lines.append(f"<h2>{html.escape(part)}</h2>")
+        entries = [by_stem[stem] for stem in stems if stem in by_stem]
+        items = "".join(
+            f'<li><a href="{page.stem}.html">{html.escape(page.title)}</a><p>{html.escape(page.goal)}</p></li>'
+            for page in entries
+        )
+        lines.append(f"<ul class='lessons'>{items}</ul>")
+    more = "".join(f'<li><a href="{stem}.html">{words}</a></li>' for stem, words in texts().items())
+    template = (TEMPLATE / "front.html").read_text(encoding="utf-8")
+    style = (TEMPLATE / "page.css").read_text(encoding="utf-8")
+    return (
+        template.replace("<!-- lessons -->", "\n".join(lines))
+        .replace("<!-- more -->", more)
+        .replace("/* style */", style)
+    )
 
 
 def main() -> None:
-    """Write the pages and the index."""
+    """Write the pages, the front page and what it searches in."""
     SITE.mkdir(exist_ok=True)
-    paths = notebooks()
-    entries = []
-    for before, path, after in zip([None, *paths], paths, [*paths[1:], None], strict=False):
-        body, title, goal = page(path, before, after)
-        (SITE / f"{path.stem}.html").write_text(body, encoding="utf-8")
-        entries.append(f'<li>{link(path, title)}<p class="goal">{html.escape(goal)}</p></li>')
-    (SITE / "index.html").write_text(INDEX.format(entries="\n".join(entries)), encoding="utf-8")
-    print(f"{len(paths)} lessons: open site/index.html")
+    terms = glossary.terms(glossary.PATH.read_text(encoding="utf-8"))
+    lessons = [finished(lesson_page(path), terms) for path in notebooks()]
+    made = {"glossary": glossary_text, "questions": question_text}
+    others = [
+        text_page(stem, made[stem]() if stem in made else (DOCS / f"{stem}.md").read_text(encoding="utf-8"))
+        for stem in texts()
+    ]
+    for before, page, after in zip([None, *lessons], lessons, [*lessons[1:], None], strict=False):
+        (SITE / f"{page.stem}.html").write_text(written(page, before, after), encoding="utf-8")
+    for page in others:
+        (SITE / f"{page.stem}.html").write_text(written(finished(page, [])), encoding="utf-8")
+    (SITE / "index.html").write_text(index(lessons), encoding="utf-8")
+    found = [section for page in [*lessons, *others] for section in page.sections if section["text"]]
+    words = json.dumps(found, ensure_ascii=False).replace("</", "<\\/")
+    (SITE / "search.js").write_text(f"const SECTIONS = {words};\n", encoding="utf-8")
+    print(f"{len(lessons)} lessons: open site/index.html")
 
 
 if __name__ == "__main__":

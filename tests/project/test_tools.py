@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from helpers.display import WIDGET_VIEW
-from tools import ROOT, deck, lessons, nbval_real_data, notebooks, pages, slides
+from tools import ROOT, deck, glossary, lessons, nbval_real_data, notebooks, pages, slides
 
 WIDGET = {WIDGET_VIEW: {"model_id": "ab12", "version_major": 2, "version_minor": 0}}
 
@@ -219,9 +219,12 @@ def test_a_page_has_the_words_of_every_picture_and_no_presenter_notes(tmp_path):
     made.cells = [first, notes, *made.cells, fold]
     path = tmp_path / "02_edges.ipynb"
     nbformat.write(made, path)
-    body, title, goal = pages.page(path, None, tmp_path / "03_stride.ipynb")
-    assert (title, goal[:12]) == ("Edges", "Where is it?")
-    assert re.search(r"<img alt='Edges of a \"3\"'", body)
+    after = pages.Page("03_stride", "Stride & more", "", made, tmp_path)
+    page = pages.finished(pages.lesson_page(path), [])
+    body = pages.written(page, None, after)
+    assert (page.title, page.goal[:12]) == ("Edges", "Where is it?")
+    assert "alt='Edges of a \"3\"'" in body
+    assert "Next: Stride &amp; more" in body
     assert "Ask them" not in body
     assert 'href="01_x.html"' in body
     assert 'href="03_stride.html"' in body
@@ -229,3 +232,27 @@ def test_a_page_has_the_words_of_every_picture_and_no_presenter_notes(tmp_path):
     assert "<script" not in body
     hint = body[body.index("<details>") : body.index("</details>")]
     assert "<strong>left</strong>" in hint
+
+
+@pytest.mark.parametrize(
+    ("text", "formulas"),
+    [
+        ("The sum $y = \\sum_i w_i x_i$ and\n\n$$\\frac{a|b}{c}$$", 2),
+        ("`$PATH` costs $5, or $6 a piece, and ```$x$``` is code", 0),
+        ("```python\nprint('$$a$$')\n```\n\n$x$", 1),
+        ("from \\$3 to $n_1$*2", 1),
+    ],
+)
+def test_formulas_become_mathml_and_prices_and_code_do_not(text, formulas):
+    made = pages.with_formulas(text)
+    assert made.count("<math") == formulas
+    inside = "".join(re.findall(r"<math.*?</math>", made))
+    assert not set("*_`|$") & set(inside), "markdown would read these signs"
+
+
+def test_the_first_bold_use_of_a_term_leads_to_the_glossary():
+    kernel = glossary.Term(("kernel", "kernels"), "the weights of a filter", "02_edges.ipynb")
+    text = "`**kernel**` and **two kernels**, **kernel**"
+    made = pages.with_terms(text, [kernel])
+    linked = '<a id="term-kernel"></a>**[two kernels](glossary.html#term-kernel)**'
+    assert made == f"`**kernel**` and {linked}, **kernel**"

@@ -1,0 +1,120 @@
+"""The pages of `make site` as a reader meets them: from a folder, without a network, on a phone, on paper."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tools import ROOT, lessons, pages
+
+pytestmark = pytest.mark.browser
+
+STEMS = [path.stem for path in lessons.notebooks()]
+TEXTS = sorted(
+    stem for stem in (*pages.TEXTS, "questions") if stem == "questions" or (ROOT / f"docs/{stem}.md").exists()
+)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The folder of the pages, written once."""
+    folder = tmp_path_factory.mktemp("site")
+    source = f"from pathlib import Path; from tools import pages; pages.SITE = Path({str(folder)!r}); pages.main()"
+    subprocess.run([sys.executable, "-c", source], check=True, cwd=ROOT)
+    return folder
+
+
+@pytest.fixture
+def page(browser):
+    """A page that notes every request and every complaint."""
+    context = browser.new_context(viewport={"width": 1000, "height": 800})
+    page = context.new_page()
+    page.asked, page.said = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("console", lambda message: message.type == "error" and page.said.append(message.text))
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    yield page
+    context.close()
+
+
+@pytest.mark.parametrize("stem", ["index", *TEXTS, *STEMS])
+def test_a_page_is_whole(stem, site, page):
+    """Nothing is fetched or fails, no formula is left as TeX, a screen reader can read it, it fits a phone."""
+    page.goto((site / f"{stem}.html").as_uri())
+    assert page.said == []
+    assert [url for url in page.asked if not url.startswith(("file:", "data:"))] == []
+    assert not re.search(r"\$\$|\\(frac|sum|sigma|cdot|partial|begin)\b", page.inner_text("body"))
+    assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+    assert page.evaluate("[...document.images].filter(i => !i.alt.trim()).length") == 0
+    found = Axe().run(page).response["violations"]
+    assert [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")] == []
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    cut = page.evaluate(
+        """[...document.querySelectorAll('pre, table, math[display=block]')].filter(
+             e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX !== 'auto'
+           ).map(e => e.innerText.slice(0, 80))"""
+    )
+    assert cut == []
+
+
+def test_every_link_leads_somewhere(site):
+    ids, wanted = {}, []
+    for path in site.glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        ids[path.name] = set(re.findall(r'\bid="([^"]+)"', text))
+        wanted += [(path.name, *to.partition("#")[::2]) for to in re.findall(r'href="([^":]+)"', text)]
+    wanted += [
+        ("search.js", *to.partition("#")[::2])
+        for to in re.findall(r'"to": "([^"]+)"', (site / "search.js").read_text())
+    ]
+    assert len(wanted) > 500
+    broken = {w for w in wanted if (w[1] or w[0]) not in ids or (w[2] and w[2] not in ids[w[1] or w[0]])}
+    assert broken == set()
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_every_prediction_can_be_answered_and_answers_nothing_by_itself(stem, site, page):
+    page.goto((site / f"{stem}.html").as_uri())
+    questions = page.query_selector_all(".question")
+    assert len(questions) == len(lessons.predictions(ROOT / "notebooks" / f"{stem}.ipynb"))
+    for question in questions:
+        options = question.query_selector_all(".option")
+        assert not any(option.query_selector("p").is_visible() for option in options)
+        for option in options:
+            option.query_selector("summary").press("Enter")
+            said = option.query_selector("p").inner_text()
+            assert said.startswith(("✓ Right.", "✗ Not yet."))
+        assert any(option.query_selector("p").inner_text().startswith("✓") for option in options)
+
+
+def test_terms_lead_to_the_glossary_and_back(site, page):
+    page.goto((site / "02_edge_filters.html").as_uri())
+    page.click("a[href='glossary.html#term-kernel']")
+    assert "glossary.html#term-kernel" in page.url
+    page.click("#term-kernel + strong a")
+    assert page.url.endswith("02_edge_filters.html#term-kernel")
+
+
+def test_the_search_finds_a_section_and_leads_to_it(site, page):
+    page.goto((site / "index.html").as_uri())
+    page.fill("#search", "softmax temperature")
+    first = page.wait_for_selector("#found a")
+    assert "Train a convolutional network" in first.inner_text()
+    first.click()
+    assert "06_training.html#" in page.url or "_training.html#" in page.url
+    page.go_back()
+    page.fill("#search", "zebra unicorn <b>")
+    assert page.inner_text("#found") == "Nothing found."
+
+
+def test_on_paper_code_wraps_and_folds_are_chosen(site, page):
+    page.goto((site / "02_edge_filters.html").as_uri())
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.querySelector('.input pre')).whiteSpace") == "pre-wrap"
+    fold = page.locator("details:has(summary:text-is('Solution'))").first
+    assert fold.bounding_box() is None
+    page.evaluate("document.getElementById('folds').checked = true")
+    assert fold.bounding_box()["height"] > 100
