@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from helpers.network.hooks import hooked
-from helpers.network.running import Images, as_images, evaluating, logits_of
+from helpers.network.running import Images, as_images, evaluating, images_at_once, logits_of
 
 # Name used in the lessons → name in scikit-learn.
 METRICS = {"l1": "manhattan", "l2": "euclidean", "mse": "sqeuclidean", "cosine": "cosine"}
@@ -24,28 +24,36 @@ def pixels(images: Images) -> np.ndarray:
     return images.reshape(len(images), -1)
 
 
-def vectors(model: nn.Module, images: Images, batch_size: int = 100) -> np.ndarray:
+def vectors(model: nn.Module, images: Images, batch_size: int | None = None) -> np.ndarray:
     """The input of the last linear layer for each image, its feature vector: ``(N, 128)`` for ``ConvNet``, float32.
 
+    A network that ends in a 1×1 convolution, such as ``PhotoNet``, has one such vector for each place of its last maps;
+    their mean over the places is given, ``(N, 512)``.
+
     Args:
-        model: any network with an ``nn.Linear``; judged in evaluation mode and left as it was.
+        model: any network with an ``nn.Linear`` or a 1×1 convolution; judged in evaluation mode and left as it was.
         images: ``(N, C, H, W)``.
-        batch_size: images at a time; a hundred stay near the processor, with more it waits for memory.
+        batch_size: images at a time; by default as many as stay near the processor, a hundred digits.
 
     Raises:
         TypeError: if the images are no floats.
         ValueError: if the images do not fit the network, or it has no dense layer.
     """
-    dense = [m for m in model.modules() if isinstance(m, nn.Linear)]
+    dense: list[nn.Module] = [m for m in model.modules() if isinstance(m, nn.Linear)]
+    last = [m for m in model.modules() if isinstance(m, nn.Conv2d)][-1:]
+    dense = dense or [m for m in last if m.kernel_size == (1, 1)]
     if not dense:
         raise ValueError("The network has no nn.Linear layer, so that it is unclear what its feature space is.")
     found: list[np.ndarray] = []
 
     def keep(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        found.append(inputs[0].detach().flatten(1).float().cpu().numpy())
+        rows = inputs[0].detach()
+        rows = rows.mean((2, 3)) if isinstance(dense[-1], nn.Conv2d) else rows.flatten(1)
+        found.append(rows.float().cpu().numpy())
 
     with evaluating(model), torch.no_grad(), hooked([], before=[(dense[-1], keep)]):
-        for part in as_images(model, images).split(batch_size):
+        checked = as_images(model, images)
+        for part in checked.split(images_at_once(checked.shape, 100) if batch_size is None else batch_size):
             logits_of(model, part.to(memory_format=torch.channels_last))
     return np.concatenate(found)
 
