@@ -3,7 +3,7 @@
 #   PYTHON=python3.12   the Python that builds .venv (default: the first suitable one found)
 #   TORCH=cpu           PyTorch without CUDA, for Linux without an NVIDIA card (TORCH=default goes back); remembered
 #   VERSIONS=newest     the newest versions of all packages instead of those of constraints.txt (VERSIONS=pinned goes back)
-#   LESSON=occlusion    one lesson instead of all, for notebooks and slides
+#   LESSON=occlusion    one lesson instead of all, for notebooks, slides and fresh
 #   FLAGS=--no-browser  further options for JupyterLab, for lab and slides
 
 .DEFAULT_GOAL := help
@@ -17,7 +17,7 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --durations=10
 # Says so and carries on when the data cannot be fetched: every lesson also runs on the offline stand-in.
 FETCH := $(PY) -m helpers.data
 
-.PHONY: help setup lab test test-browser nightly notebooks data checkpoints slides site bench lint clean
+.PHONY: help setup lab test test-browser nightly notebooks data checkpoints fresh update slides site bench lint clean
 
 help:
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -64,6 +64,12 @@ data: setup ## fetch MNIST, FashionMNIST and the network for photographs ahead o
 
 checkpoints: setup ## train the reference networks again
 	@$(PY) -m tools.checkpoints
+
+fresh: setup ## a lesson as it was handed out (LESSON=occlusion); yours is kept in notebooks/mine
+	@$(PY) -m tools.fresh lesson "$(LESSON)"
+
+update: setup ## the newest version of the series; notebooks you changed are kept in notebooks/mine
+	@$(PY) -m tools.fresh update
 
 slides: setup ## present a lesson as slides with a live kernel (LESSON=occlusion)
 	@$(FETCH)
