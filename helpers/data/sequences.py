@@ -1,7 +1,7 @@
-"""Synthetic time series and short films with a known answer: 1D and 3D convolution.
+"""Signals, letters and films with a known answer: convolution in one dimension and in three.
 
-``heartbeats`` draws signals over time in which one beat may be odd, and says where; ``moving_shapes`` draws films
-whose class is the direction of movement, so that no single frame can give it away.
+``heartbeats`` draws signals over time in which one beat may be odd, and says where; ``dna`` draws letters that may hold
+a word; ``moving_shapes`` draws films whose class is the direction of movement, so that no single frame gives it away.
 """
 
 from __future__ import annotations
@@ -14,6 +14,12 @@ from torch import Tensor
 
 RHYTHMS = ("regular", "one beat upside down", "one beat too wide")
 DIRECTIONS = ("right", "down", "left", "up")
+LETTERS = "ACGT"
+#: The core of many promoters: proteins that start the reading of a gene bind here (the "TATA box").
+MOTIF = "TATAAA"
+#: Real: 60 letters around the start of the major late genes of adenovirus 2, from 36 before the start to 24 after it.
+#: The TATA box begins 31 letters before the start (Hu and Manley, PNAS 78:820, 1981).
+PROMOTER = "GGGGCTATAAAAGGGGGTGGGGGCGCGTTCGTCCTCACTCTCTTCCGCATCGCTGTCTGC"
 _STEPS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 
 
@@ -24,6 +30,15 @@ class Signals(NamedTuple):
     signals: Tensor
     labels: Tensor
     odd: Tensor
+
+
+class Words(NamedTuple):
+    """``letters`` ``(N, 4, length)``, one-hot in the order of :data:`LETTERS`; ``labels`` ``(N,)``, 1 where the motif
+    is; ``places`` ``(N,)``: where the motif, or its letters in another order, begins."""
+
+    letters: Tensor
+    labels: Tensor
+    places: Tensor
 
 
 class Films(NamedTuple):
@@ -71,6 +86,51 @@ def _beat(t: np.ndarray, turn: int, width: int) -> np.ndarray:
 
     peak = bump(0, 1.3 * width) - 0.25 * bump(-3 * width, 1.2 * width) - 0.3 * bump(3.2 * width, 1.3 * width)
     return 0.15 * bump(-9, 2.2) + turn * peak + 0.3 * bump(14, 3.5)
+
+
+def one_hot(text: str) -> Tensor:
+    """Letters as channels: ``(4, length)``, 1 in the row of each letter, in the order A, C, G, T.
+
+    Raises:
+        ValueError: if there is another letter, or none.
+    """
+    if not text or set(text) - set(LETTERS):
+        raise ValueError(f"DNA has the letters {', '.join(LETTERS)}; got {text[:20]!r}.")
+    return torch.tensor([[float(letter == wanted) for letter in text] for wanted in LETTERS])
+
+
+def spelled(columns: Tensor) -> str:
+    """The letter with the largest number in each column of ``(4, length)``, such as the weights of a filter."""
+    return "".join(LETTERS[i] for i in columns.argmax(0).tolist())
+
+
+def dna(count: int, length: int = 60, motif: str = MOTIF, seed: int = 0) -> Words:
+    """Draw letters by chance, half of them with the motif somewhere, the other half with its letters in another order.
+
+    So counting letters does not help. Only where the motif is meant to be does it occur.
+
+    Raises:
+        ValueError: if there is nothing to draw, no room for the motif, or nothing in it to put into another order.
+    """
+    if count < 1 or length < len(motif) or len(set(motif)) < 2:
+        raise ValueError(
+            f"Ask for at least one text with room for a motif of two different letters; got {count} of {length} "
+            f"letters with {motif!r}."
+        )
+    rng = np.random.default_rng(seed)
+    word = np.array([LETTERS.index(letter) for letter in motif])
+    labels = rng.permutation(np.arange(count) % 2)
+    texts, places = np.zeros((count, length), dtype=np.int64), np.zeros(count, dtype=np.int64)
+    for i, label in enumerate(labels):
+        while True:
+            text, start = rng.integers(len(LETTERS), size=length), int(rng.integers(length - len(word) + 1))
+            text[start : start + len(word)] = word if label else rng.permutation(word)
+            windows = np.lib.stride_tricks.sliding_window_view(text, len(word))
+            if (windows == word).all(1).sum() == label:
+                break
+        texts[i], places[i] = text, start
+    letters = torch.nn.functional.one_hot(torch.from_numpy(texts), len(LETTERS)).float().mT.contiguous()
+    return Words(letters, torch.from_numpy(labels), torch.from_numpy(places))
 
 
 def moving_shapes(count: int, frames: int = 6, side: int = 16, noise: float = 0.1, seed: int = 0) -> Films:

@@ -6,6 +6,7 @@ from helpers.plots.diagrams import deep_filter, rulers
 from helpers.plots.live import LiveCurves, history
 from helpers.plots.pictures import images, mosaic, numbers, overlay
 from helpers.plots.recipes import recipes
+from helpers.plots.sequences import logos, signals
 from helpers.plots.style import Picture, use_style
 from helpers.plots.window_places import places
 
@@ -22,6 +23,7 @@ __all__ = [
     "dots",
     "history",
     "images",
+    "logos",
     "mosaic",
     "numbers",
     "overlay",
@@ -29,5 +31,6 @@ __all__ = [
     "probabilities",
     "recipes",
     "rulers",
+    "signals",
     "use_style",
 ]

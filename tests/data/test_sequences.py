@@ -29,6 +29,28 @@ def test_the_odd_beat_is_where_it_is_said_to_be():
             assert signal[at - 3 : at + 4].min() > 0.4, "wide: three samples away it is still high"
 
 
+def test_letters_hold_the_motif_once_or_its_letters_in_another_order():
+    letters, labels, places = sequences.dna(200, seed=2)
+    assert letters.shape == (200, 4, 60)
+    assert (letters.sum(1) == 1).all()
+    assert torch.bincount(labels).tolist() == [100, 100]
+    for columns, label, at in zip(letters, labels, places, strict=True):
+        text = sequences.spelled(columns)
+        assert text.count("TATAAA") == int(label)
+        assert sorted(text[at : at + 6]) == sorted("TATAAA")
+        assert torch.equal(sequences.one_hot(text), columns)
+        assert not label or text.index("TATAAA") == at
+    again = sequences.dna(200, seed=2)
+    assert all(torch.equal(a, b) for a, b in zip(again, (letters, labels, places), strict=True))
+    assert not torch.equal(sequences.dna(200, seed=3).letters, letters)
+
+
+def test_the_real_promoter_has_its_box_31_letters_before_the_start():
+    assert len(sequences.PROMOTER) == 60
+    assert sequences.PROMOTER.index("TATAAAAG") == 36 - 31
+    assert sequences.PROMOTER.count("TATAAA") == 1
+
+
 def test_films_move_one_pixel_per_frame_in_their_direction():
     films, labels = sequences.moving_shapes(40, noise=0.0)
     assert films.shape == (40, 1, 6, 16, 16)
@@ -52,6 +74,11 @@ def test_a_frame_knows_nothing_about_the_direction():
     [
         (lambda: sequences.heartbeats(0), "at least one signal"),
         (lambda: sequences.heartbeats(3, length=60), "at least 150 samples"),
+        (lambda: sequences.dna(0), "at least one text"),
+        (lambda: sequences.dna(3, length=5), "room for a motif"),
+        (lambda: sequences.dna(3, motif="AAAA"), "two different letters"),
+        (lambda: sequences.one_hot("TATU"), "A, C, G, T"),
+        (lambda: sequences.one_hot(""), "A, C, G, T"),
         (lambda: sequences.moving_shapes(3, frames=1), "at least one film"),
         (lambda: sequences.moving_shapes(3, side=4), "side of 8"),
     ],

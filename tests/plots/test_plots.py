@@ -705,3 +705,36 @@ def test_names_at_the_ends_of_lines_stand_apart_in_the_colors_of_the_lines():
 def test_thick_lines_part_a_grid_into_blocks():
     thin, thick = (plots.numbers([np.ones((4, 6)), np.ones((2, 3))], blocks=blocks) for blocks in (0, 2))
     assert [len(picture.figure.axes[0].lines) for picture in (thin, thick)] == [0, 3]
+
+
+# -- signals and letters -----------------------------------------------------------------------------------------------
+
+
+def test_signals_stand_in_rows_with_their_maps_behind_them():
+    lines, maps = RNG.normal(size=(2, 30)), RNG.normal(size=(2, 30))
+    picture = plots.signals(lines, ["one", "other"], maps=maps, marks=[None, 7], unit="drop")
+    above, below, bar = picture.figure.axes
+    assert above.lines[0].get_ydata() == pytest.approx(lines[0])
+    assert np.asarray(below.images[0].get_array()) == pytest.approx(maps[1:2])
+    assert above.images[0].norm.vmax == below.images[0].norm.vmax == -below.images[0].norm.vmin
+    assert (len(above.lines), len(below.lines)) == (1, 2)
+    assert below.lines[1].get_xdata() == [7]
+    assert bar.get_ylabel() == "drop"
+    assert picture.alt == "Signals: one, other"
+    assert not plots.signals(lines, ["one", "other"]).figure.axes[0].images
+    for rows, names, wrong in (([], [], ()), (lines, ["one"], ()), (lines, ["one", "other"], maps[:, :9])):
+        with pytest.raises(ValueError, match="Each signal needs a name"):
+            plots.signals(rows, names, maps=wrong)
+
+
+def test_letters_of_a_logo_are_as_high_as_their_weights():
+    weights = np.array([[2.0, -1.0], [0.5, 0.0], [-3.0, 0.0], [0.0, 0.0]])
+    picture = plots.logos([weights, -weights], ["up", "down"], columns=2)
+    boxes = [patch.get_path().get_extents() for patch in picture.figure.axes[0].patches]
+    spans = {(round(box.y0, 2), round(box.y1, 2)) for box in boxes if box.height > 0}
+    assert spans == {(0.0, 0.5), (0.5, 2.5), (-3.0, 0.0), (-1.0, 0.0)}, "the largest stands outermost"
+    assert picture.alt == "Logos: up, down"
+    assert picture.figure.axes[0].get_title() == "up"
+    for filters in ([], [weights[:3]]):
+        with pytest.raises(ValueError, match="a row for each of the letters"):
+            plots.logos(filters)
