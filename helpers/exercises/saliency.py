@@ -68,12 +68,12 @@ LESSON.ask(
     "place",
     "A unit in the first row of the 11×11 map looks at the image rows 0 to 7, one in the last row at 20 to 27. You lay "
     "the map over the 28 rows of the image. Where does the value of the first row belong?",
-    Option("At row 0, so that the map fills the image", "That is what stretching nearly does. But the unit looked at "
-           "rows 0 to 7, and row 0 is their edge."),
+    Option("At row 1, so that 11 values fill all 28 rows", "That is what stretching does. But the unit looked at rows "
+           "0 to 7, and row 1 is near their edge."),
     Option("At rows 3 and 4", "The middle of what the unit looked at is 3.5. The map has to stop short of the rim.",
            right=True),
-    Option("At rows 2 and 3: 28 / 11 is about 2.5 rows for each value", "That would be so if the units looked at "
-           "stripes side by side. Their fields overlap: 8 rows, every 2 rows."),
+    Option("Anywhere: the unit saw all of these rows alike", "Most ways from the pixels to the unit pass through the "
+           "middle of its field, and a map has to be drawn somewhere."),
 )  # fmt: skip
 
 
@@ -189,9 +189,13 @@ def place_by_place(hires_cam: Any) -> str:
     cases: list[tuple[Tensor, Tensor]] = []
     for case, rng in enumerate(trials(6)):
         k, (h, w) = int(rng.integers(3, 7)), rng.permutation(range(4, 9))[:2].tolist()
-        maps = torch.randn(k, h, w) + 0.3
-        maps = maps if case == 4 else maps.relu()  # once a layer without a ReLU
-        cases.append((maps, torch.randn(k, h, w) + torch.randn(k, 1, 1)))
+        positive = torch.zeros(1)
+        while not 0.25 < positive.float().mean() < 0.75:
+            maps = torch.randn(k, h, w) + 0.3
+            maps = maps if case == 4 else maps.relu()  # once a layer without a ReLU
+            gradients = torch.randn(k, h, w) + torch.randn(k, 1, 1)
+            positive = (gradients * maps).sum(0) > 0
+        cases.append((maps, gradients))
     own = "Each place keeps its own gradient: no mean over the places, or it is Grad-CAM again."
     at_end = "Clamp at the end, after the sum: at each place what lowers the score counts against what raises it."
     scale = "Right up to a factor: do not scale the map."
