@@ -18,11 +18,11 @@ from helpers.plots.style import as_array, figure, limit
 
 
 class OcclusionExplorer(ImageExplorer):
-    """A mask on an image: move it by hand and watch the probabilities, or read the map of all its positions."""
+    """A mask on an image: move it by hand and watch drop and probabilities, or read the map of all its positions."""
 
     alt = (
-        "Occlusion explorer: an image with a mask to move, the probabilities the network gives it, and the map of the "
-        "mean drop in logit of a chosen class over all positions of the mask."
+        "Occlusion explorer: an image with a mask to move, what the logit of a chosen class loses by it, the "
+        "probabilities the network gives, and the map of the mean drop over all positions of the mask."
     )
 
     _found: tuple[Hashable, attribution.Occlusion] | None = None
@@ -58,12 +58,14 @@ class OcclusionExplorer(ImageExplorer):
         value = fill_of(fill, original)
         found = self._everywhere((image, size, stride, fill), original, size, stride, value)
         covered = cover(original, row, column, size, value)
-        chances = as_array(running.predict(self.model, covered[None]).softmax(1))[0]
+        logits = running.predict(self.model, covered[None])[0]
+        chances = as_array(logits.softmax(0))
         truth = int(self.labels[image])
         chosen = truth if target < 0 else target
         self._shown.set_data(as_array(covered).mean(axis=0))
         self._mask.set_bounds(column - 0.5, row - 0.5, size, size)
-        self._name.set_text(f"a {self.classes[truth]}")
+        here = float(found.base[chosen] - logits[chosen])
+        self._name.set_text(f"a {self.classes[truth]}, drop here {here:.1f}".replace("-", "−"))
         said = self._bars.show(chances, truth)
         self._bars.title.set_text(f"it says {self.classes[said]}, {chances[said]:.0%}")
         drop = as_array(found.maps[chosen])

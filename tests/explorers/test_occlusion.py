@@ -36,7 +36,10 @@ def test_the_explorer_draws_the_numbers_of_the_library(tool, fill):
     covered = image.clone()
     value = fill_of(fill, image)
     covered[:, 6:11, 8:13] = value[:, 6:11, 8:13] if torch.is_tensor(value) else value
-    chances = tool.model(covered[None]).softmax(1)[0]
+    logits, base = tool.model(covered[None])[0], tool.model(image[None])[0]
+    here = f"drop here {base[4] - logits[4]:.1f}".replace("-", "−")
+    assert tool._name.get_text() == f"a 3, {here}"
+    chances = logits.softmax(0)
     assert [bar.get_width() for bar in tool._bars.patches] == pytest.approx(chances.tolist(), abs=1e-5)
 
 
