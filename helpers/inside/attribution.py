@@ -39,6 +39,7 @@ __all__ = [
     "guided_backprop",
     "integrated_gradients",
     "occlusion",
+    "pixel_curve",
     "place",
     "saliency",
     "smoothgrad",
@@ -67,6 +68,35 @@ def saliency(
     with evaluating(model):
         gradient = score_gradient(model, as_images(model, x), target, neuron)
     return _on_device_of(gradient if signed else gradient.abs().amax(1), x)
+
+
+def pixel_curve(model: nn.Module, x: Images, target: Target, pixel: tuple[int, int], values: Tensor) -> Tensor:
+    """How far the score moves when one pixel of an image takes other values: what a gradient only promises.
+
+    Args:
+        model: the network.
+        x: one image ``(1, C, H, W)``.
+        target: the class; None for the predicted one.
+        pixel: its row and column; all channels take the value.
+        values: ``(n,)``.
+
+    Returns:
+        ``(n,)``, the change of the logit for each value.
+
+    Raises:
+        ValueError: for more than one image, or a pixel outside of it.
+    """
+    with evaluating(model), torch.no_grad():
+        images = as_images(model, x)
+        row, column = pixel
+        if len(images) != 1 or not (0 <= row < images.shape[2] and 0 <= column < images.shape[3]):
+            shape = tuple(images.shape)
+            raise ValueError(f"One image and a pixel inside it are needed, not images {shape} and the pixel {pixel}.")
+        changed = images.repeat(len(values), 1, 1, 1)
+        changed[:, :, row, column] = values.to(images)[:, None]
+        logits = logits_of(model, torch.cat([images, changed]))
+        score = logits[:, as_target(target, logits[:1])[0]]
+        return _on_device_of(score[1:] - score[0], x)
 
 
 def gradient_times_input(model: nn.Module, x: Images, target: Target = None) -> Tensor:

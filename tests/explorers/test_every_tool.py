@@ -28,6 +28,7 @@ from helpers.explorers.occlusion import OcclusionExplorer
 from helpers.explorers.parts import ImageExplorer
 from helpers.explorers.playground import KernelPlayground
 from helpers.explorers.pooling import PoolingExplorer
+from helpers.explorers.promise import PromiseExplorer
 from helpers.explorers.receptive import ReceptiveFieldExplorer
 from helpers.explorers.saliency import SaliencyExplorer
 from helpers.explorers.softmax import SoftmaxTemperature
@@ -75,6 +76,7 @@ MADE = {
     NetworkReader: lambda: NetworkReader({"large": (ConvNet(), (1, 28, 28)), "small": (network(), (1, 28, 28))}),
     OcclusionExplorer: lambda: OcclusionExplorer(network(), *FEW, stride=3),
     PoolingExplorer: lambda: PoolingExplorer({"noise": IMAGES[0, 0, :9, :12], "line": np.eye(6)}),
+    PromiseExplorer: lambda: PromiseExplorer(network(), *FEW),
     ReceptiveFieldExplorer: lambda: ReceptiveFieldExplorer(IMAGES[0, 0]),
     SaliencyExplorer: lambda: SaliencyExplorer(
         {"one": network(), "other": ConvNet(filters=(4, 6), hidden=16).eval()}, *FEW

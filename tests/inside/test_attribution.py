@@ -281,6 +281,20 @@ def test_smoothgrad_is_seeded(model, x):
     torch.testing.assert_close(at.smoothgrad(model, x, 3, noise=0.0), at.saliency(model, x, 3, signed=True))
 
 
+def test_a_pixel_moves_the_score_by_as_much_as_the_changed_image(model, x):
+    values = torch.tensor([0.0, 0.3, 1.0])
+    found = at.pixel_curve(model, x[1:2], 3, (5, 20), values)
+    for value, moved in zip(values, found, strict=True):
+        changed = x[1:2].clone()
+        changed[0, 0, 5, 20] = value
+        assert moved.item() == pytest.approx((model(changed) - model(x[1:2]))[0, 3].item(), abs=1e-6)
+    same = at.pixel_curve(model, x[1:2], None, (5, 20), x[1, 0, 5, 20][None])
+    assert same.item() == pytest.approx(0, abs=1e-6)
+    for images, pixel in ((x, (5, 20)), (x[:1], (28, 0)), (x[:1], (0, -1))):
+        with pytest.raises(ValueError, match="One image and a pixel inside it"):
+            at.pixel_curve(model, images, 3, pixel, values)
+
+
 def test_upscale_is_bilinear_without_aligned_corners():
     up = at.upscale(torch.tensor([[[0.0, 1.0]]]), (1, 4))
     torch.testing.assert_close(up, torch.tensor([[[0.0, 0.25, 0.75, 1.0]]]))
