@@ -181,7 +181,8 @@ def written(page: Page, before: Page | None = None, after: Page | None = None) -
     style = (TEMPLATE / "page.css").read_text(encoding="utf-8")
     resources = {**links, "style": style, "title": page.title, "metadata": {"name": page.title}}
     body, _ = _exporter().from_notebook_node(page.notebook, resources=resources)
-    body = re.sub(r"<pre(?![^>]*tabindex)", '<pre tabindex="0"', body)  # what scrolls is reached by the keyboard
+    # What scrolls sideways is reached by the keyboard too.
+    body = re.sub(r'<(pre|table|math display="block")(?![^>]*tabindex)', r'<\1 tabindex="0"', body)
     headings = [(found[1], found[2], _words(found[3])) for found in _HEADING.finditer(body)]
     items = "".join(f'<li><a href="#{id_}">{words}</a></li>' for level, id_, words in headings if level == "2")
     contents = f"<details class='contents'><summary>On this page</summary><ol>{items}</ol></details>" if items else ""
