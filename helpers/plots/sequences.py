@@ -56,12 +56,12 @@ def signals(
         panels = drawn.subplots(len(lines), 1, sharex=True, squeeze=False)[:, 0]
         for i, (axes, line, name) in enumerate(zip(panels, lines, names, strict=True)):
             if colors:
-                place = (-0.5, len(line) - 0.5, low - 0.3, high + 0.3)
+                place = (-0.5, len(line) - 0.5, low - 0.3, high + 0.6)
                 artist = axes.imshow(colors[i][None], extent=place, aspect="auto", **scale("response", top))
             axes.plot(line, color=INK, linewidth=1.6)
             if i < len(marks) and marks[i] is not None:
-                axes.plot([marks[i]], [high + 0.1], "v", color=INK, markersize=8)
-            axes.set(xlim=(-0.5, len(line) - 0.5), ylim=(low - 0.3, high + 0.3), yticks=[])
+                axes.plot([marks[i]], [high + 0.35], "v", color=INK, markersize=8)
+            axes.set(xlim=(-0.5, len(line) - 0.5), ylim=(low - 0.3, high + 0.6), yticks=[])
             axes.set_ylabel(name, rotation=0, ha="right", va="center", labelpad=8)
             axes.tick_params(axis="x", length=3 if axes is panels[-1] else 0)
         panels[-1].set_xlabel(xlabel)

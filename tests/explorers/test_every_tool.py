@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from helpers import explorers
 from helpers.data import Split
@@ -20,6 +21,7 @@ from helpers.explorers.confusion import ConfusionBrowser
 from helpers.explorers.draw import DrawDigit
 from helpers.explorers.dropout import DropoutExplorer
 from helpers.explorers.filter_recovery import FilterRecovery
+from helpers.explorers.letters import LetterReader
 from helpers.explorers.map import MapExplorer
 from helpers.explorers.momentum import MomentumExplorer
 from helpers.explorers.neighbors import NeighborExplorer
@@ -55,6 +57,12 @@ def climbs():
     return {rule: maximize.class_images(network(), steps=3, frames=3) for rule in ("plain", "again")}
 
 
+def reader():
+    torch.manual_seed(0)
+    layers = nn.Conv1d(4, 3, 6), nn.ReLU(), nn.AdaptiveMaxPool1d(1), nn.Flatten(), nn.Linear(3, 2)
+    return LetterReader(nn.Sequential(*layers), {"one": "ACGTTATAAAC", "other": "GGGGGCCCCCC"}, 1, ["no", "yes"])
+
+
 POINTS = {name: CHANCE.random((8, 2)) for name in ("one", "other")}
 MADE = {
     ActivationBrowser: lambda: ActivationBrowser(network(), Split(IMAGES, LABELS), classes=CLASSES),
@@ -65,6 +73,7 @@ MADE = {
     DropoutExplorer: lambda: DropoutExplorer(network(), IMAGES, CLASSES),
     FilterRecovery: lambda: FilterRecovery({"noise": IMAGES[:2, 0], "blank": 0 * IMAGES[:1, 0]}),
     KernelPlayground: lambda: KernelPlayground({"noise": IMAGES[0, 0], "half": IMAGES[1, 0, :14]}),
+    LetterReader: reader,
     MapExplorer: lambda: MapExplorer(POINTS, IMAGES, LABELS, CLASSES[:3], said=LABELS[::-1]),
     MomentumExplorer: MomentumExplorer,
     NeighborExplorer: lambda: NeighborExplorer(
