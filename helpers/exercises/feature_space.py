@@ -2,323 +2,419 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from helpers.exercises.cases import Mistake, compare
 from helpers.exercises.core import Lesson, Option
-from helpers.exercises.judge import Wrong, array, call, expect, same, trials
+from helpers.exercises.judge import Wrong, array, trials
+
+Measure = Callable[[np.ndarray, np.ndarray], Any]
 
 LESSON = Lesson("feature_space")
 
 LESSON.ask(
-    "which-space",
-    "Five nearest neighbors vote on the digit, once by 784 pixels and once by 128 features. Which vote is better?",
-    Option("Pixels: 784 numbers know more than 128", "They hold more, also about thickness, slant and place, which do "
-           "not matter for the digit but count in every distance."),
-    Option("Features", "128 numbers that were trained to tell digits apart: what does not matter was left out.",
-           right=True),
-    Option("No difference: the features are computed from the pixels", "They hold nothing that the pixels do not. But "
-           "distances change when most of what is irrelevant is gone."),
-)  # fmt: skip
-
-LESSON.ask(
-    "pca",
-    "PCA shows the cloud of features from its widest side, in two dimensions. Will the ten digits be cleanly apart?",
-    Option("Yes: the network separates them with 99%", "It does so in 128 dimensions. Two straight directions of them "
-           "cannot hold ten groups apart."),
-    Option("Some have a region of their own, others overlap", "Better than the pixels, and still a flat photograph of "
-           "a thing with many dimensions.", right=True),
-    Option("No: PCA does not know the labels, so it cannot sort", "It does not know them. But the features were "
-           "already sorted by training, and the widest directions are those between classes."),
-)  # fmt: skip
+    "cosines",
+    "And by the 128 numbers: how large are the mean cosines of two 4s, of two 9s, and of a 4 and a 9?",
+    Option(
+        "Nearly equal again: the 128 numbers are made of the pixels.",
+        "They hold nothing that the pixels do not. But a network can weaken what a 4 and a 9 share, and strengthen "
+        "what only one of them has. One that nobody trained does leave the three nearly equal, at 0.9.",
+    ),
+    Option(
+        "Two equals near 0.77, a 4 and a 9 near 0.4.",
+        "The last layer has to tell them apart with one row of weights each, so training moved them apart.",
+        right=True,
+    ),
+    Option(
+        "All three near 1: both digits have the same vertical stroke.",
+        "They share it, and in the pixels it counts in full. The network was rewarded for looking at the rest.",
+    ),
+)
 
 LESSON.ask(
     "untrained",
-    "The same network with random weights: how good are its neighbors?",
-    Option("About 10% right, like guessing", "Random filters do not destroy an image. Similar images still give "
-           "similar numbers."),
-    Option("About as good as pixels", "Random features keep most of what is in the image, sorted by nobody.",
-           right=True),
-    Option("Nearly as good as trained: the shape of the network does the work", "The shape helps a little in some "
-           "tasks. Here the sorting comes from training."),
-)  # fmt: skip
+    "Now take the same network with random weights. How good is the vote of five neighbors by its 128 numbers?",
+    Option(
+        "About 10% right, like guessing",
+        "Random filters do not destroy an image. Similar images still give similar numbers.",
+    ),
+    Option(
+        "About as good as by pixels",
+        "Random weights keep most of what is in the image, and bring equal digits no closer together.",
+        right=True,
+    ),
+    Option(
+        "Halfway between pixels and trained",
+        "The shape of the network alone brings nothing here: five of five random networks do no better than pixels.",
+    ),
+)
+
+LESSON.ask(
+    "toy",
+    "Three groups of 60 points on a plane: A is tight, B is ten times as wide, and C is five times as far from A as B "
+    "is. What does t-SNE with its usual setting make of them?",
+    Option(
+        "The same picture, perhaps turned",
+        "That is what PCA does. t-SNE keeps neighbors, and a point counts as many in a tight group as in a wide one.",
+    ),
+    Option(
+        "Three islands of about the same size, C hardly farther than B",
+        "Every point counts about as many neighbors, however far away they are, so tight and wide come out alike.",
+        right=True,
+    ),
+    Option(
+        "One crowd: it does not know the groups",
+        "It does not know them, but nobody of A has a neighbor in C. Groups are what it keeps best.",
+    ),
+)
+
+LESSON.ask(
+    "borders",
+    "The network misreads 68 of 1,000 garments. Where on the map do they lie?",
+    Option(
+        "All of them at borders between islands",
+        "Two of three do. The rest lie deep inside an island, among garments of the class that the network named.",
+    ),
+    Option(
+        "Spread evenly: the network can err anywhere",
+        "Anywhere, but not equally often: at a border every third image is misread, inside one in 37.",
+    ),
+    Option(
+        "At borders far more often than inside",
+        "At a border every third image is misread, inside one in 37. As a rate the difference is large, though every "
+        "third mistake still lies inside: most images do.",
+        right=True,
+    ),
+)
+
+
+def _judge(
+    function: Any,
+    cases: Sequence[tuple[np.ndarray, np.ndarray]],
+    parts: Sequence[tuple[Measure, Sequence[Mistake], Callable[..., str]]],
+    what: str,
+) -> None:
+    """Compare the numbers that a function returns, one after the other, each over all cases."""
+    for place, (right, mistakes, otherwise) in enumerate(parts):
+        compare(
+            function,
+            cases,
+            right,
+            mistakes,
+            otherwise,
+            read=lambda answer, place=place: _read(answer, len(parts), what)[place],
+        )
+
+
+def _read(answer: Any, count: int, what: str) -> np.ndarray:
+    found = array(answer, what=what)
+    if found.shape != (count,):
+        raise Wrong(f"It is asked for {what}; the shape of yours is {found.shape}.")
+    return found
+
+
+def _l1(a: np.ndarray, b: np.ndarray) -> float:
+    return np.abs(a - b).sum()
+
+
+def _mse(a: np.ndarray, b: np.ndarray) -> float:
+    return ((a - b) ** 2).mean()
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return a @ b / (np.linalg.norm(a) * np.linalg.norm(b))
+
+
+_L1_MISTAKES: tuple[Mistake, ...] = (
+    (lambda a, b: np.abs(a - b).mean(), "L1 is the sum of the absolute differences, not their mean."),
+    (lambda a, b: (a - b).sum(), "In L1 ups and downs must not cancel: take the absolute value first."),
+    (lambda a, b: (b - a).sum(), "In L1 ups and downs must not cancel: take the absolute value first."),
+    (lambda a, b: abs((a - b).sum()), "In L1 ups and downs must not cancel: take the absolute value first."),
+    (
+        lambda a, b: np.linalg.norm(a - b),
+        "That is the length of the difference, the root of the sum of squares. L1 is the sum of the absolute "
+        "differences.",
+    ),
+    (lambda a, b: ((a - b) ** 2).sum(), "That is the sum of squares; L1 is the sum of the absolute differences."),
+    (lambda a, b: np.abs(a - b).max(), "That is the largest difference; L1 adds up all of them."),
+    (_mse, "The MSE stands where the L1 distance should: mind the order, `l1, mse, angle`."),
+    (
+        lambda a, b: 1 - _cosine(a, b),
+        "The cosine distance stands where the L1 distance should: mind the order, `l1, mse, angle`.",
+    ),
+)
+
+_MSE_MISTAKES: tuple[Mistake, ...] = (
+    (lambda a, b: ((a - b) ** 2).sum(), "MSE is a mean: divide by the number of entries."),
+    (lambda a, b: np.sqrt(_mse(a, b)), "That is the square root of the MSE: leave it squared."),
+    (
+        lambda a, b: np.linalg.norm(a - b),
+        "That is the length of the difference: MSE is the mean of the squares, no root.",
+    ),
+    (
+        lambda a, b: np.abs(a - b).mean(),
+        "That is the mean of the absolute differences: the differences of MSE are squared.",
+    ),
+    (lambda a, b: (a - b).mean() ** 2, "You square the mean: square each difference first, then take the mean."),
+    (lambda a, b: (a - b).var(), "That is the variance of the differences: do not subtract their mean."),
+    (_l1, "The L1 distance stands where the MSE should: mind the order, `l1, mse, angle`."),
+    (
+        lambda a, b: 1 - _cosine(a, b),
+        "The cosine distance stands where the MSE should: mind the order, `l1, mse, angle`.",
+    ),
+)
+
+_COSINE_MISTAKES: tuple[Mistake, ...] = (
+    (_cosine, "That is the cosine itself, large for similar vectors. The distance is 1 minus it."),
+    (lambda a, b: 1 - a @ b, "Divide by both lengths, or long vectors count more."),
+    (lambda a, b: 1 - a @ b / np.linalg.norm(a), "Divide by both lengths, not by that of the first vector alone."),
+    (lambda a, b: 1 - a @ b / np.linalg.norm(b), "Divide by both lengths, not by that of the second vector alone."),
+    (lambda a, b: 1 - a @ b / ((a @ a) * (b @ b)), "Divide by the lengths, not by their squares: the root is missing."),
+    (lambda a, b: _cosine(a, b) - 1, "The sign is turned around: 1 − cosine."),
+    (
+        lambda a, b: 1 - abs(_cosine(a, b)),
+        "The cosine may be negative, for vectors that point apart: without the absolute value.",
+    ),
+    (lambda a, b: 1 + _cosine(a, b), "The cosine is subtracted from 1, not added."),
+    (lambda a, b: np.arccos(_cosine(a, b)), "That is the angle. The distance is 1 minus its cosine."),
+    (lambda a, b: 1 - np.corrcoef(a, b)[0, 1], "That is 1 minus the correlation: do not subtract the means."),
+)
 
 
 @LESSON.check("distances")
 def distances(function: Any) -> str:
     """A function of two vectors that returns three distances."""
+    cases = []
     for rng, sign in zip(trials(4), (1, -1, 1, -1), strict=True):
         size = int(rng.integers(5, 20))
         a = rng.normal(0.5, 1, size)
-        b = sign * 0.4 * a + rng.normal(0, 0.3, size)  # an acute angle, or an obtuse one
-        _compare_distances(array(call(function, a, b), what="three numbers"), a, b)
-    return "Three rulers; features are better than pixels by all of them."
+        cases.append((a, sign * 0.4 * a + rng.normal(0, 0.3, size)))  # an acute angle, or an obtuse one
 
+    def says(name: str) -> Callable[..., str]:
+        return lambda case, answer, wanted: f"The {name} of a test pair is {wanted:.4f}; yours says {answer:.4f}."
 
-def _compare_distances(answer: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
-    if answer.shape != (3,):
-        raise Wrong(f"Three numbers are asked for, `l1, mse, cosine`; the shape of yours is {answer.shape}.")
-    d = a - b
-    lengths = np.linalg.norm(a) * np.linalg.norm(b)
-    cosine = a @ b / lengths
-    wanted = {"L1": np.abs(d).sum(), "MSE": (d**2).mean(), "cosine distance": 1 - cosine}
-    mistakes = {
-        "L1": [
-            (np.abs(d).mean(), "L1 is the sum of the absolute differences, not their mean."),
-            (d.sum(), "In L1 ups and downs must not cancel: take the absolute value first."),
-            (abs(d.sum()), "In L1 ups and downs must not cancel: take the absolute value first."),
-            (np.linalg.norm(d), "That is the length of the difference, the root of the sum of squares. L1 is the sum "
-             "of the absolute differences."),
-            ((d**2).sum(), "That is the sum of squares; L1 is the sum of the absolute differences."),
-            (np.abs(d).max(), "That is the largest difference; L1 adds up all of them."),
-            (wanted["MSE"], "The MSE stands where the L1 distance should: mind the order, `l1, mse, cosine`."),
-            (wanted["cosine distance"], "The cosine distance stands where the L1 distance should: mind the order, "
-             "`l1, mse, cosine`."),
-        ],
-        "MSE": [
-            ((d**2).sum(), "MSE is a mean: divide by the number of entries."),
-            (np.sqrt((d**2).mean()), "That is the square root of the MSE: leave it squared."),
-            (np.linalg.norm(d), "That is the length of the difference: MSE is the mean of the squares, no root."),
-            (np.abs(d).mean(), "That is the mean of the absolute differences: the differences of MSE are squared."),
-            (d.mean() ** 2, "You square the mean: square each difference first, then take the mean."),
-            (d.var(), "That is the variance of the differences: do not subtract their mean."),
-            (wanted["L1"], "The L1 distance stands where the MSE should: mind the order, `l1, mse, cosine`."),
-            (wanted["cosine distance"], "The cosine distance stands where the MSE should: mind the order, `l1, mse, "
-             "cosine`."),
-        ],
-        "cosine distance": [
-            (cosine, "That is the cosine itself, large for similar vectors. The distance is 1 minus it."),
-            (1 - a @ b, "Divide by both lengths, or long vectors count more."),
-            (1 - a @ b / np.linalg.norm(a), "Divide by both lengths, not by that of the first vector alone."),
-            (1 - a @ b / np.linalg.norm(b), "Divide by both lengths, not by that of the second vector alone."),
-            (1 - a @ b / lengths**2, "Divide by the lengths, not by their squares: the root is missing."),
-            (cosine - 1, "The sign is turned around: 1 − cosine."),
-            (1 - abs(cosine), "The cosine may be negative, for vectors that point apart: without the absolute value."),
-            (1 + cosine, "The cosine is subtracted from 1, not added."),
-            (np.arccos(cosine), "That is the angle. The distance is 1 minus its cosine."),
-            (1 - np.corrcoef(a, b)[0, 1], "That is 1 minus the correlation: do not subtract the means."),
-        ],
-    }  # fmt: skip
-    for value, (name, right) in zip(answer, wanted.items(), strict=True):
-        expect(value, right, mistakes[name], f"The {name} of a test pair is {right:.4f}; yours says {value:.4f}.")
-
-
-@LESSON.check("nearest-label")
-def nearest_label(function: Any) -> str:
-    """A function of a bank of rows, their labels and queries that returns labels."""
-    for rng, many in zip(trials(4), (12, 1, 9, 5), strict=True):
-        bank, labels, queries = _bank(rng, many)
-        answer = array(call(function, bank, labels, queries), what=f"{many} label{'s' * (many != 1)}")
-        distance = ((bank[None] - queries[:, None]) ** 2).mean(2)  # (Q, N)
-        found = distance.argmin(1)
-        mistakes = [
-            (found, "These are the row numbers. Look up the label of each row."),
-            (labels[distance.argmax(1)], "These are the labels of the farthest rows: the smallest distance wins, "
-             "`argmin`."),
-            *_other_labels(bank, labels, queries),
-            (labels[:many], "These are the first labels of the bank, whatever the queries are."),
-        ]  # fmt: skip
-        expect(
-            answer,
-            labels[found],
-            mistakes if many > 5 else (),  # few labels may agree by luck
-            "Not the labels of the nearest rows by MSE: compare each query with all rows of the bank, over all their "
-            "numbers.",
-        )
-    return "A classifier without training: all its knowledge is the bank."
-
-
-def _other_rulers(bank: np.ndarray, queries: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
-    """Distances (Q, N) that are not the MSE, with their hints."""
-    d = bank[None] - queries[:, None]
-    lengths = np.linalg.norm(bank, axis=1)
-    yield np.abs(d).mean(2), "You measure with absolute differences; MSE squares them."
-    yield -(queries @ bank.T) / lengths, "You measure angles, the cosine; MSE looks at the differences."
-    yield -(queries @ bank.T), "The largest product is not the nearest row: long rows win. MSE looks at differences."
-    yield np.abs(d).max(2), "You measure by the largest difference alone; MSE takes the mean of all squares."
-    yield np.abs(d.mean(2)), "Ups and downs cancel in your distance: square the differences before the mean."
-    yield d.mean(2), "Negative differences win: square the differences before the mean."
-    half = d.shape[2] // 2
-    for part in (d[..., :half], d[..., half:], d[..., :2], d[..., :1], d[..., -1:]):
-        yield (part**2).mean(2), "You compare a part of the numbers only: all of each row count."
-
-
-def _other_labels(bank: np.ndarray, labels: np.ndarray, queries: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
-    """Labels (Q,) that are not those of the nearest rows by MSE, with their hints."""
-    for other, hint in _other_rulers(bank, queries):
-        yield labels[other.argmin(1)], hint
-    distance = ((bank[None] - queries[:, None]) ** 2).mean(2)
-    near = labels[distance.argsort(1)]
-    yield near[:, 1], "These are the labels of the second nearest rows: the nearest comes first, at 0."
-    vote = "That is a vote of several neighbors: only the nearest one counts here."
-    for k in (3, 5):
-        yield np.array([np.bincount(row[:k]).argmax() for row in near]), vote
-        yield np.array([max(row[:k].tolist(), key=row[:k].tolist().count) for row in near]), vote
-    classes = np.unique(labels)
-    means = np.array([bank[labels == c].mean(0) for c in classes])
-    yield (
-        classes[((means[None] - queries[:, None]) ** 2).mean(2).argmin(1)],
-        "You compare with the mean row of each class: compare with every row of the bank.",
+    parts = (
+        (_l1, _L1_MISTAKES, says("L1 distance")),
+        (_mse, _MSE_MISTAKES, says("MSE")),
+        (lambda a, b: 1 - _cosine(a, b), _COSINE_MISTAKES, says("cosine distance")),
     )
-
-
-def _bank(rng: np.random.Generator, many: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows like images, mostly dark, of different brightness, and queries whose label hangs on the ruler.
-
-    Every way of :func:`_other_labels` finds another label for at least one query, and the nearest row is nearest by
-    a clear margin.
-    """
-    while True:
-        n, size = int(rng.integers(30, 60)), int(rng.integers(12, 20))
-
-        def rows(count: int, size: int = size) -> np.ndarray:
-            inked = rng.random((count, size)) < 0.5
-            return rng.random((count, size)) * inked * rng.uniform(0.4, 1.6, (count, 1))
-
-        bank, labels = rows(n), rng.permutation(np.arange(n) % 10 + 3)
-        queries = rows(60 + 2 * many)
-        distance = ((bank[None] - queries[:, None]) ** 2).mean(2)
-        two = np.sort(distance, 1)[:, :2]
-        right = labels[distance.argmin(1)]
-        ways = list(_other_labels(bank, labels, queries))
-        others = np.array([other for other, _ in ways])  # (ways, Q)
-        clear = np.flatnonzero(two[:, 1] > 1.02 * two[:, 0])
-        # Those first on which most of the other ways fail; they must fail on all together.
-        chosen = clear[(others[:, clear] != right[clear]).sum(0).argsort()[::-1]][:many]
-        told = {tuple(other[chosen]): hint for other, hint in ways}  # of several queries, each way says something else
-        apart = many <= 5 or all(told[tuple(other[chosen])] == hint for other, hint in ways)
-        if len(chosen) == many and apart and (others[:, chosen] != right[chosen]).any(1).all():
-            return bank, labels, queries[rng.permutation(chosen)]
-
-
-@LESSON.check("moved")
-def moved(function: Any) -> str:
-    """A function of rows and shifted rows that returns two distances."""
-    for rng in trials():
-        shape = int(rng.integers(5, 12)), int(rng.integers(3, 9))
-        rows = rng.normal(size=shape) * rng.uniform(0.3, 3, (shape[0], 1))
-        shifted = rng.normal(size=shape) + 0.5
-        answer = array(call(function, rows, shifted), what="two numbers")
-        if answer.shape != (2,):
-            raise Wrong(f"Two numbers are asked for, `own, others`; the shape of yours is {answer.shape}.")
-        own, others = rows - shifted, rows[:-1] - rows[1:]
-        strangers = "Strangers are different rows of the same set: `rows[:-1]` and `rows[1:]`."
-        if same(answer, (_rms(others), _rms(own))):
-            raise Wrong("The two are exchanged: the distance to the shifted selves comes first.")
-        expect(
-            answer[0],
-            _rms(own),
-            [*_other_means(own, "own"),
-             (_rms(rows[:-1] - shifted[1:]), "`own` compares each row with its own shifted self, not with the next.")],
-            "`own` compares `rows` with `shifted_rows`, all at once.",
-        )  # fmt: skip
-        expect(
-            answer[1],
-            _rms(others),
-            [*_other_means(others, "others"),
-             (_rms(rows[:-1] - shifted[1:]), strangers),
-             (_rms(shifted[:-1] - rows[1:]), strangers),
-             (_rms(shifted[:-1] - shifted[1:]), "You compare the shifted rows with each other: strangers are rows of "
-              "the set itself."),
-             (_rms(rows - np.roll(rows, 1, 0)), "The last row has no next one, and the first is not it."),
-             (_rms(rows[:, :-1] - rows[:, 1:]), "You compare neighboring numbers of one row: the next row is one "
-              "further along the first axis."),
-             (_rms(rows - rows.mean(0)), "You compare each row with the mean of all, not with the next one."),
-             (_rms(rows[0] - rows[1:]), "You compare the first row with all others: each row with the next one."),
-             (_rms(rows[0] - rows[1]), "These are the first two rows only: each row with the next one.")],
-            "`others` compares each row with the next one: `rows[:-1]` with `rows[1:]`.",
-        )  # fmt: skip
-    return "Divide them: near 1 means as far from itself as from a stranger. Compare pixels with features."
+    _judge(function, cases, parts, "three numbers, `l1, mse, angle`")
+    return "Three distances; with the features of a trained network neighbors are right more often by all of them."
 
 
 def _rms(difference: np.ndarray) -> float:
     return float(np.sqrt((difference**2).mean()))
 
 
-def _other_means(difference: np.ndarray, name: str) -> list[tuple[float, str]]:
+def _own(rows: np.ndarray, shifted: np.ndarray) -> float:
+    return _rms(rows - shifted)
+
+
+def _others(rows: np.ndarray, shifted: np.ndarray) -> float:
+    return _rms(rows[:-1] - rows[1:])
+
+
+def _other_means(name: str, differ: Measure) -> tuple[Mistake, ...]:
     """Other means than the root of the mean square, with their hints."""
-    rows = np.sqrt((difference**2).mean(1))
-    return [
-        ((difference**2).mean(), f"The root is missing in `{name}`: `np.sqrt` of the mean square."),
-        (np.abs(difference).mean(), f"Squares, then the mean, then the root: `{name}` is a mean of absolute values."),
-        (np.linalg.norm(difference), f"`{name}` is the root of the sum of squares: take their mean before the root."),
-        (rows.mean(), f"`{name}` is the mean of the roots of all rows: take one mean over all squares, then one root."),
-        (np.linalg.norm(difference, axis=1).mean(), f"`{name}` is the mean length of the rows: take the mean of all "
-         "squares, then one root."),
-        (abs(difference.mean()), f"Ups and downs cancel in `{name}`: square the differences first."),
-        (difference.std(), f"`{name}` is the standard deviation of the differences: do not subtract their mean."),
-    ]  # fmt: skip
+    return (
+        (lambda a, b: (differ(a, b) ** 2).mean(), f"The root is missing in `{name}`: `np.sqrt` of the mean square."),
+        (
+            lambda a, b: np.abs(differ(a, b)).mean(),
+            f"Squares, then the mean, then the root: `{name}` is a mean of absolute values.",
+        ),
+        (
+            lambda a, b: np.linalg.norm(differ(a, b)),
+            f"`{name}` is the root of the sum of squares: take their mean before the root.",
+        ),
+        (
+            lambda a, b: np.sqrt((differ(a, b) ** 2).mean(1)).mean(),
+            f"`{name}` is the mean of the roots of all rows: take one mean over all squares, then one root.",
+        ),
+        (
+            lambda a, b: np.linalg.norm(differ(a, b), axis=1).mean(),
+            f"`{name}` is the mean length of the rows: take the mean of all squares, then one root.",
+        ),
+        (lambda a, b: abs(differ(a, b).mean()), f"Ups and downs cancel in `{name}`: square the differences first."),
+        (
+            lambda a, b: differ(a, b).std(),
+            f"`{name}` is the standard deviation of the differences: do not subtract their mean.",
+        ),
+    )
 
 
-@LESSON.check("pca-by-hand")
-def pca_by_hand(function: Any) -> str:
-    """A function of rows that returns points on two axes."""
-    for rng, wide in zip(trials(4), (False, False, True, False), strict=True):
-        rows = _cloud(rng, wide)
-        answer = array(call(function, rows), what=f"points of shape ({len(rows)}, 2)")
-        _compare_pca(answer, rows)
-    return "The same map as scikit-learn's, up to a mirror."
+_DIFFERENT = "The others are different rows of the same set: `[:-1]` and `[1:]` of the rows."
+
+_OWN_MISTAKES: tuple[Mistake, ...] = (
+    (_others, "That is the distance between different rows: the distance to the shifted selves comes first."),
+    *_other_means("own", lambda a, b: a - b),
+    (lambda a, b: _rms(a[:-1] - b[1:]), "`own` compares each row with its own shifted self, not with the next."),
+)
+
+_OTHERS_MISTAKES: tuple[Mistake, ...] = (
+    *_other_means("others", lambda a, b: a[:-1] - a[1:]),
+    (_own, "`others` repeats the distance to the shifted selves: compare each row with the next one."),
+    (lambda a, b: _rms(a[:-1] - b[1:]), _DIFFERENT),
+    (lambda a, b: _rms(b[:-1] - a[1:]), _DIFFERENT),
+    (
+        lambda a, b: _rms(b[:-1] - b[1:]),
+        "You compare the shifted rows with each other: the others are rows of the set itself.",
+    ),
+    (lambda a, b: _rms(a - np.roll(a, 1, 0)), "The last row has no next one, and the first is not it."),
+    (
+        lambda a, b: _rms(a[:, :-1] - a[:, 1:]),
+        "You compare neighboring numbers of one row: the next row is one further along the first axis.",
+    ),
+    (lambda a, b: _rms(a - a.mean(0)), "You compare each row with the mean of all, not with the next one."),
+    (lambda a, b: _rms(a[0] - a[1:]), "You compare the first row with all others: each row with the next one."),
+    (lambda a, b: _rms(a[0] - a[1]), "These are the first two rows only: each row with the next one."),
+)
 
 
-def _cloud(rng: np.random.Generator, wide: bool) -> np.ndarray:
-    """Rows (N, D) whose three widest directions differ clearly, with a mean far from zero."""
-    n, size = (6, 9) if wide else (int(rng.integers(20, 40)), int(rng.integers(4, 9)))
+@LESSON.check("moved")
+def moved(function: Any) -> str:
+    """A function of rows and shifted rows that returns two distances."""
+    cases = []
+    for rng in trials():
+        shape = int(rng.integers(5, 12)), int(rng.integers(3, 9))
+        rows = rng.normal(size=shape) * rng.uniform(0.3, 3, (shape[0], 1))
+        cases.append((rows, rng.normal(size=shape) + 0.5))
+    parts = (
+        (_own, _OWN_MISTAKES, lambda *_: "`own` compares the rows with the shifted rows, all at once."),
+        (_others, _OTHERS_MISTAKES, lambda *_: "`others` compares each row with the next one: `[:-1]` with `[1:]`."),
+    )
+    _judge(function, cases, parts, "two numbers, `own, others`")
+    return "Divide them: near 1 means as far from itself as from another digit. Compare pixels with features."
+
+
+@LESSON.check("directions")
+def directions(function: Any) -> str:
+    """A function of rows and a share that returns how many principal directions hold that share of the variance."""
+    (rng,) = trials(1)
+    compare(
+        function,
+        _clouds(rng),
+        _directions,
+        _MISCOUNTS,
+        otherwise=_how_many,
+        read=_whole,
+        atol=None,
+    )
+    return "Try it on the digits, by pixels and by features, with a share of 0.9."
+
+
+def _clouds(rng: np.random.Generator) -> list[tuple[np.ndarray, float]]:
+    """Six cases that together tell all foreseen mistakes from the right answer and from each other."""
     while True:
-        rows = rng.normal(size=(n, size)) * np.r_[5, 3, 2, np.ones(size - 3)]
+        cases = [_spread(rng, share) for share in (0.5, 0.9, 0.7, 0.8, 0.95, 0.6)]
+        told = {tuple(_directions(*case) for case in cases): ""}
+        for mistake, hint in _MISCOUNTS:
+            told.setdefault(tuple(mistake(*case) for case in cases), hint)
+        if len(told) == len(_MISCOUNTS) + 1:
+            return cases
+
+
+def _spread(rng: np.random.Generator, share: float) -> tuple[np.ndarray, float]:
+    """Rows (N, D) with a mean far from zero and columns of different width, and a share that no count meets exactly."""
+    while True:
+        n, size = int(rng.integers(30, 50)), int(rng.integers(12, 18))
         turn, _ = np.linalg.qr(rng.normal(size=(size, size)))
-        rows = rows @ turn + rng.normal(0, 4, size)
-        s = np.linalg.svd(rows - rows.mean(0), compute_uv=False)
-        if (s[:2] > 1.2 * s[1:3]).all():
-            return rows
+        rows = rng.normal(size=(n, size)) * np.geomspace(6, 0.8, size) @ turn * rng.uniform(0.4, 3, size)
+        rows += rng.normal(0, 6, size)
+        held = np.cumsum(_variances(rows)) / _variances(rows).sum()
+        if np.abs(held - share).min() > 0.01 and held[0] < share < held[-2]:
+            return rows, share
 
 
-def _compare_pca(points: np.ndarray, rows: np.ndarray) -> None:
-    centered = rows - rows.mean(0)
-    u, s, vt = np.linalg.svd(centered, full_matrices=False)
-    _, _, uncentered = np.linalg.svd(rows, full_matrices=False)
-    _, _, scaled = np.linalg.svd(centered / centered.std(0), full_matrices=False)
-    wanted = centered @ vt[:2].T
-
-    def mirrored(other: np.ndarray) -> bool:
-        """Whether the points are these up to the sign of a direction, as far as float32 can tell."""
-        close = 2e-4 * np.abs(other).max()
-        return points.shape == other.shape and all(
-            same(p, q, close) or same(p, -q, close) for p, q in zip(points.T, other.T, strict=True)
-        )
-
-    if mirrored(wanted):
-        return
-    n = len(rows)
-    for mistake, hint in (
-        (wanted.T, "One row for each image: the points are transposed."),
-        (wanted[:, ::-1], "The two directions are exchanged: the widest comes first."),
-        (rows @ vt[:2].T, "The points have to be centered too: use the centered rows in the product."),
-        (rows @ uncentered[:2].T, "Center the rows first, or the first direction only points at their mean."),
-        (centered @ uncentered[:2].T, "The directions have to be those of the centered rows: give these to the svd."),
-        (u[:, :2], "These are the columns of u, stretched to the same width. Multiply by the singular values."),
-        (u[:, :2] * n**0.5, "Both directions have the same width now: leave the points as wide as they are."),
-        (u[:, :2] * (n - 1) ** 0.5, "Both directions have the same width now: leave the points as wide as they are."),
-        (u[:, :2] * s[:2] ** 2, "The singular values are in there twice: the product with the directions has them."),
-        (centered @ vt[-2:].T, "These are the two narrowest directions: svd sorts the widest first."),
-        (centered @ vt[-2:][::-1].T, "These are the two narrowest directions: svd sorts the widest first."),
-        (centered @ vt[:, :2] if len(vt) == len(vt.T) else u, "You take two columns of `vt`. The directions are its "
-         "rows, `vt[:2]`."),
-        (centered @ vt[1:3].T, "You leave out the widest direction: count from 0, `vt[:2]`."),
-        (vt[:2].T, "These are the directions themselves. The points are the products of the centered rows with them."),
-        ((centered / centered.std(0)) @ scaled[:2].T, "Center only: dividing by the spread of each number changes "
-         "which directions are wide."),
-        (centered[:, :2], "These are two of the numbers. PCA takes two directions of all of them."),
-        (_by_rows(rows), "You subtract the mean of each row. Center each column: `rows.mean(axis=0)`."),
-    ):  # fmt: skip
-        if mirrored(mistake):
-            raise Wrong(hint)
-    if points.shape != wanted.shape:
-        raise Wrong(f"The shape should be {wanted.shape}; yours is {points.shape}.")
-    raise Wrong("Center, take the first two rows of `vt`, and multiply the centered rows with them.")
+def _variances(rows: np.ndarray) -> np.ndarray:
+    """Squared singular values of the centered rows, the largest first."""
+    return np.linalg.svd(rows - rows.mean(0), compute_uv=False) ** 2
 
 
-def _by_rows(rows: np.ndarray) -> np.ndarray:
-    centered = rows - rows.mean(1, keepdims=True)
-    return centered @ np.linalg.svd(centered, full_matrices=False)[2][:2].T
+def _count(values: np.ndarray, share: float) -> int:
+    """How many of the values, from the first one on, it takes to hold at least this share of their sum."""
+    return int((np.cumsum(values) / values.sum() < share).sum()) + 1
+
+
+def _directions(rows: np.ndarray, share: float) -> int:
+    return _count(_variances(rows), share)
+
+
+_MISCOUNTS: tuple[Mistake, ...] = (
+    (
+        lambda rows, share: _count(np.linalg.svd(rows, compute_uv=False) ** 2, share),
+        "Center the rows first, or the first direction only points at their mean.",
+    ),
+    (
+        lambda rows, share: _count(np.sqrt(_variances(rows)), share),
+        "The variance along a direction is the SQUARE of its singular value.",
+    ),
+    (
+        lambda rows, share: _count(_variances(rows) ** 2, share),
+        "You square twice: `eigh` and `explained_variance_` give variances already.",
+    ),
+    (
+        lambda rows, share: _directions(rows, share) - 1,
+        "One too few: these hold less than the share. Count from 1, and include the direction that reaches it.",
+    ),
+    (
+        lambda rows, share: _directions(rows, share) + 1,
+        "One too many: one direction less holds the share already.",
+    ),
+    (
+        lambda rows, share: _count(_variances(rows)[::-1], share),
+        "You begin with the narrowest direction: the widest comes first.",
+    ),
+    (
+        lambda rows, share: _count(_variances(rows / rows.std(0)), share),
+        "Center only: you also divide by the standard deviations, which makes all columns equally wide.",
+    ),
+    (
+        lambda rows, share: _count(np.sort(rows.var(0))[::-1], share),
+        "These are the variances of the columns. The directions of the svd hold more.",
+    ),
+    (
+        lambda rows, share: _count(rows.var(0), share),
+        "These are the variances of the columns. The directions of the svd hold more.",
+    ),
+    (
+        lambda rows, share: _count(_variances(rows.T), share),
+        "Center each column, not each row: subtract `rows.mean(axis=0)`.",
+    ),
+    (
+        lambda rows, share: int((_variances(rows) / _variances(rows)[0] > 1 - share).sum()),
+        "You compare with the widest direction: the share is of the sum of all variances.",
+    ),
+    (
+        lambda rows, share: int((np.cumsum(_variances(rows)) / _variances(rows).sum() >= share).sum()),
+        "You count the directions after the share is reached, not those before.",
+    ),
+    (
+        lambda rows, share: rows.shape[1],
+        "That is how many numbers a row has. How many directions are enough?",
+    ),
+)
+
+
+def _how_many(case: tuple[Any, ...], answer: int, wanted: int) -> str:
+    rows, share = case
+    held = np.cumsum(_variances(rows)) / _variances(rows).sum()
+    return (
+        f"For a share of {share:g} you return {answer}, and {wanted} are enough: the first directions there hold "
+        + ", ".join(f"{part:.2f}" for part in held[: wanted + 1])
+        + " of the variance."
+    )
+
+
+def _whole(answer: Any) -> int:
+    found = array(answer, what="one whole number")
+    if found.size != 1:
+        raise Wrong(f"One number is asked for, how many directions; the shape of yours is {found.shape}.")
+    number = float(found.ravel()[0])
+    if 0 < number < 1:
+        raise Wrong("That is a share. How many directions does it take to reach it?")
+    if number != round(number):
+        raise Wrong(f"A number of directions is whole; yours is {number:g}.")
+    return round(number)

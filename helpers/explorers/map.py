@@ -7,14 +7,17 @@ from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from helpers.explorers.base import Explorer
 from helpers.explorers.parts import menu, panel, slider
-from helpers.plots.clouds import TEN
+from helpers.plots.clouds import color_of, legend
 from helpers.plots.style import BAD, GOOD, INK, as_array, figure, frame
 
 ALL, CONFUSED = -1, -2
+#: The gray of the classes that are not brought forward.
+BEHIND = (0.87, 0.89, 0.91)
 
 
 class MapExplorer(Explorer):
@@ -30,8 +33,9 @@ class MapExplorer(Explorer):
     """
 
     alt = (
-        "Map explorer: a map whose points are images, colored by class; one class can be brought forward; the chosen "
-        "point is shown as an image, with the five images nearest to it on the map."
+        "Map explorer: a map whose points are images, colored by class, with a cross on those that the network gets "
+        "wrong; one class can be brought forward; the chosen point is shown as an image, with the five images nearest "
+        "to it on the map."
     )
 
     def __init__(
@@ -66,17 +70,23 @@ class MapExplorer(Explorer):
         }
 
     def build(self) -> Figure:
-        """The map at the left, the chosen image and its neighbors at the right."""
-        drawn = figure(9.4, 4.6, layout=None)
-        self._axes = drawn.add_axes((0.005, 0.015, 0.48, 0.97))
-        colors = [TEN[int(label) % len(TEN)] for label in self.labels]
-        self._dots = self._axes.scatter(*np.zeros((2, len(self.labels))), c=colors, s=12, linewidths=0)
-        (self._chosen,) = self._axes.plot([], [], "o", markersize=15, markerfacecolor="none", color=INK, mew=2.4)
-        (self._near,) = self._axes.plot([], [], "o", markersize=9, markerfacecolor="none", color=INK, mew=1.2)
+        """The map at the left; at the right the chosen image and its neighbors above the legend."""
+        drawn = figure(9.4, 4.8, layout=None)
+        self._axes = drawn.add_axes((0.005, 0.015, 0.5, 0.97))
+        nowhere = np.zeros(len(self.labels))
+        self._colors = np.array([to_rgb(color_of(label)) for label in self.labels])
+        self._dots = self._axes.scatter(nowhere, nowhere, s=14, linewidths=0)
+        (self._crosses,) = self._axes.plot([], [], "x", markersize=7, color=INK, mew=2)
+        (self._near,) = self._axes.plot([], [], "o", markersize=11, markerfacecolor="none", color=INK, mew=1)
+        (self._chosen,) = self._axes.plot([], [], "o", markersize=18, markerfacecolor="none", color=INK, mew=2.4)
         frame(self._axes)
-        places = [(0.53, 0.5, 0.24, 0.41), *((0.53 + 0.094 * i, 0.13, 0.088, 0.18) for i in range(5))]
+        places = [(0.53, 0.575, 0.185, 0.362), *((0.53 + 0.094 * i, 0.29, 0.088, 0.172) for i in range(5))]
         self._panels = [panel(drawn.add_axes(at), size=11 if i else 13, pad=4) for i, at in enumerate(places)]
-        drawn.text(0.53, 0.405, "nearest on the map", fontsize=12, color=INK)
+        drawn.text(0.53, 0.512, "nearest on the map", fontsize=12, color=INK)
+        crosses = bool((self.said != self.labels).any())
+        legend(
+            drawn, self.labels, self.classes, (0.515, 0.0), columns=3 if len(self.classes) > 5 else 5, crosses=crosses
+        )
         return drawn
 
     def draw(self, group: int, point: int, **chosen: Any) -> None:
@@ -93,7 +103,11 @@ class MapExplorer(Explorer):
         if self._forward != (chosen["map"], group):
             self._forward = (chosen["map"], group)
             forward = np.isin(np.arange(len(points)), members)
-            self._dots.set(offsets=points, alpha=np.where(forward, 0.9, 0.12), sizes=np.where(forward, 16.0, 9.0))
+            order = np.argsort(forward, kind="stable")  # those brought forward are drawn last
+            colors = np.where(forward[:, None], self._colors, BEHIND)
+            self._dots.set(offsets=points[order], facecolors=colors[order])
+            wrong = points[forward & (self.said != self.labels)]
+            self._crosses.set_data(wrong[:, 0], wrong[:, 1])
             margin = 0.04 * np.ptp(points, axis=0)
             low, high = points.min(0) - margin, points.max(0) + margin
             self._axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
@@ -102,8 +116,8 @@ class MapExplorer(Explorer):
         self._chosen.set_data(points[[index], 0], points[[index], 1])
         self._near.set_data(points[near, 0], points[near, 1])
         truth, said = int(self.labels[index]), int(self.said[index])
-        wrong = "" if said == truth else f", read as {self.classes[said]}"
+        mistake = "" if said == truth else f", read as {self.classes[said]}"
         for i, ((picture, name), which) in enumerate(zip(self._panels, (index, *near), strict=True)):
             picture.set_data(self.images[which])
-            name.set_text(self.classes[int(self.labels[which])] + (wrong if i == 0 else ""))
+            name.set_text(self.classes[int(self.labels[which])] + (mistake if i == 0 else ""))
             name.set_color(INK if i == 0 else (GOOD if self.labels[which] == truth else BAD))

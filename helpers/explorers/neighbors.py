@@ -18,7 +18,7 @@ SHOWN = 7
 
 
 class NeighborExplorer(Explorer):
-    """A test image and its nearest neighbors in several spaces, one row for each.
+    """A test image and its nearest neighbors in several spaces, one row for each, with their distances.
 
     Args:
         spaces: name → (rows of the bank (N, D), rows of the queries (Q, D)).
@@ -29,8 +29,8 @@ class NeighborExplorer(Explorer):
     """
 
     alt = (
-        "Neighbor explorer: a test image and its seven nearest neighbors by pixels and by features; a neighbor of "
-        "another class has a red name."
+        "Neighbor explorer: a test image and its seven nearest neighbors in several spaces, one row each, with their "
+        "distances; a neighbor of another class has an orange name."
     )
 
     def __init__(
@@ -74,10 +74,12 @@ class NeighborExplorer(Explorer):
         """Look the image up in every space."""
         truth = int(self._query_labels[image])
         for r, (rows, looked_up) in enumerate(self.spaces.values()):
-            found = features.nearest(rows, looked_up[image : image + 1], SHOWN, metric).indices[0]
-            pictures = [self._queries[image], *self._bank[found]]
-            labels = [truth, *self._bank_labels[found]]
-            for c, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
+            found = features.nearest(rows, looked_up[image : image + 1], SHOWN, metric)
+            pictures = [self._queries[image], *self._bank[found.indices[0]]]
+            labels = [truth, *self._bank_labels[found.indices[0]]]
+            below = ["", *(f"{distance:#.3g}".rstrip(".") for distance in found.distances[0])]
+            for c, (picture, label, distance) in enumerate(zip(pictures, labels, below, strict=True)):
                 artist, name = self._panels[r * (SHOWN + 1) + c]
                 artist.set_data(picture)
-                name.set(text=self.classes[int(label)], color=INK if c == 0 else (GOOD if label == truth else BAD))
+                color = INK if c == 0 else (GOOD if label == truth else BAD)
+                name.set(text=f"{self.classes[int(label)]}\n{distance}".rstrip(), color=color)

@@ -78,6 +78,7 @@ def nearest(bank: np.ndarray, queries: np.ndarray, k: int = 5, metric: str = "l2
     Raises:
         ValueError: for an unknown metric, a k that the bank cannot serve, or rows of different length.
     """
+    from sklearn import config_context
     from sklearn.neighbors import NearestNeighbors
 
     if metric not in METRICS:
@@ -90,7 +91,8 @@ def nearest(bank: np.ndarray, queries: np.ndarray, k: int = 5, metric: str = "l2
     if not 1 <= k <= len(bank):
         raise ValueError(f"k has to be from 1 to {len(bank)}, the number of rows in the bank, not {k}.")
     search = NearestNeighbors(n_neighbors=k, algorithm="brute", metric=METRICS[metric]).fit(bank)
-    distances, indices = search.kneighbors(queries)
+    with config_context(working_memory=16):  # megabytes of distances at a time; by default a thousand
+        distances, indices = search.kneighbors(queries)
     return Neighbors(indices, distances / bank.shape[1] if metric == "mse" else distances)
 
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
-from helpers.explorers.map import CONFUSED, MapExplorer
+from helpers.explorers.map import BEHIND, CONFUSED, MapExplorer
+from helpers.plots.clouds import color_of
 
 
 @pytest.fixture
@@ -29,3 +31,21 @@ def test_the_map_explorer_picks_points_classes_and_confusions(digits):
     assert (x[0], y[0]) == tuple(maps["b"][7])
     distance = ((maps["b"] - maps["b"][7]) ** 2).sum(1)
     assert [name.get_text() for _, name in tool._panels[1:]] == [str(labels[i]) for i in distance.argsort()[1:6]]
+
+
+def test_a_class_is_brought_forward_in_its_color_and_misread_ones_carry_a_cross(digits):
+    images, labels = digits
+    points = np.random.default_rng(0).normal(size=(40, 2))
+    said = labels.copy()
+    said[[7, 14]] = 3
+    tool = MapExplorer({"a": points}, images, labels, range(10), said=said)
+    assert len(tool._crosses.get_xdata()) == 2
+    tool.set(group=4)
+    assert (tool._crosses.get_xdata(), tool._crosses.get_ydata()) == (points[14, 0], points[14, 1])
+    behind = (tool._dots.get_facecolors()[:, :3] == np.array(BEHIND)).all(1)
+    assert behind.tolist() == [True] * 36 + [False] * 4  # drawn last, at their own points
+    assert (np.asarray(tool._dots.get_offsets())[36:] == points[labels == 4]).all()
+    assert to_hex(tool._dots.get_facecolors()[-1]).upper() == color_of(4).upper()
+    assert "misread" in [text.get_text() for text in tool.figure.legends[0].get_texts()]
+    trusted = MapExplorer({"a": points}, images, labels, range(10))
+    assert "misread" not in [text.get_text() for text in trusted.figure.legends[0].get_texts()]

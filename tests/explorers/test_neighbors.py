@@ -19,8 +19,11 @@ def test_the_neighbor_explorer_shows_the_librarys_neighbors(digits):
     rows = features.pixels(images)
     spaces = {"pixels": (rows[10:], rows[:10]), "halves": (rows[10:, :300], rows[:10, :300])}
     tool = NeighborExplorer(spaces, (images[10:], labels[10:]), (images[:10], labels[:10]), range(10), image=3)
-    found = features.nearest(rows[10:], rows[3:4], 7, "mse").indices[0]
-    assert [name.get_text() for _, name in tool._panels[1:8]] == [str(labels[10:][i]) for i in found]
+    found = features.nearest(rows[10:], rows[3:4], 7, "mse")
+    shown = [name.get_text().split("\n") for _, name in tool._panels[1:8]]
+    assert [label for label, _ in shown] == [str(labels[10:][i]) for i in found.indices[0]]
+    np.testing.assert_allclose([float(distance) for _, distance in shown], found.distances[0], rtol=0.005)
+    assert tool._panels[0][1].get_text() == "3"
     for name, value in (("image", 5), ("metric", "cosine")):
         before = tool.image.value
         tool.set(**{name: value})

@@ -1,14 +1,16 @@
 """Right and wrong answers to its exercises, and the claims of its prose and its predictions."""
 
 import numpy as np
+import pytest
 import torch
 from scipy.spatial import distance as scipy_distance
+from scipy.stats import spearmanr
 from sklearn.decomposition import PCA
-from sklearn.neighbors import KNeighborsClassifier
 
 from helpers import data
 from helpers.inside import features
-from helpers.network import checkpoints, models
+from helpers.network import checkpoints, running
+from helpers.network.models import ConvNet
 from tests.lessons.common import endless, printing
 
 
@@ -49,45 +51,6 @@ def writes(a, b):
     return np.abs(a).sum(), (a**2).mean(), 1.0
 
 
-def by(pick, label=True, ruler=lambda d: (d**2).mean(axis=1), part=slice(None)):
-    """The label of a row for each query, with mistakes to choose."""
-
-    def nearest_label(bank, labels, queries):
-        rows = [pick(ruler(bank[:, part] - q[part])) for q in queries]
-        return labels[rows] if label else np.array(rows)
-
-    return nearest_label
-
-
-def by_cosine(bank, labels, queries):
-    """The label of the row at the smallest angle."""
-    unit = bank / np.linalg.norm(bank, axis=1, keepdims=True)
-    return labels[(queries @ unit.T).argmax(1)]
-
-
-def by_product(bank, labels, queries):
-    """The label of the row with the largest product."""
-    return labels[(queries @ bank.T).argmax(1)]
-
-
-def by_expansion(bank, labels, queries):
-    """The nearest rows by a matrix product, in float32."""
-    bank, queries = bank.astype(np.float32), queries.astype(np.float32)
-    return labels[((bank**2).sum(1) - 2 * queries @ bank.T).argmin(1)]
-
-
-def by_votes(bank, labels, queries, k=3):
-    """The label that most of some neighbors have."""
-    return KNeighborsClassifier(k).fit(bank, labels).predict(queries)
-
-
-def by_means(bank, labels, queries):
-    """The label of the nearest mean row."""
-    classes = np.unique(labels)
-    means = np.array([bank[labels == c].mean(0) for c in classes])
-    return classes[((means[None] - queries[:, None]) ** 2).mean(2).argmin(1)]
-
-
 def rms(a, b):
     """The root of the mean square."""
     return np.sqrt(((a - b) ** 2).mean())
@@ -98,53 +61,75 @@ def by_row(a, b):
     return np.sqrt(((a - b) ** 2).mean(1)).mean()
 
 
-def project(center=True, center_points=True, rows=slice(0, 2), scale=False):
-    """PCA, with mistakes to choose."""
-
-    def pca(x):
-        centered = x - x.mean(0)
-        u, _, vt = np.linalg.svd(centered if center else x, full_matrices=False)
-        return u[:, :2] if scale else (centered if center_points else x) @ vt[rows].T
-
-    return pca
+def enough(rows, share, center=True, power=2, more=1, axis=0, scale=False):
+    """How many principal directions hold a share, with mistakes to choose."""
+    x = rows - rows.mean(axis, keepdims=True) if center else rows
+    x = x / rows.std(0) if scale else x
+    values = np.linalg.svd(x, compute_uv=False) ** power
+    return int((np.cumsum(values) / values.sum() < share).sum()) + more
 
 
-def by_covariance(x):
-    """PCA by the eigenvectors of the covariance."""
-    centered = x - x.mean(0)
-    _, vectors = np.linalg.eigh(np.cov(centered.T))
-    return centered @ vectors[:, ::-1][:, :2]
+def using(**mistakes):
+    """:func:`enough` with these mistakes."""
+    return lambda rows, share: enough(rows, share, **mistakes)
 
 
-def by_u(x):
-    """PCA by the left singular vectors."""
-    u, s, _ = np.linalg.svd(x - x.mean(0))
-    return (u[:, :2] * s[:2]).tolist()
+def by_eigenvalues(rows, share):
+    """The eigenvalues of the covariance, the largest first."""
+    values = np.linalg.eigvalsh(np.cov(rows.T))[::-1]
+    return np.searchsorted(np.cumsum(values) / values.sum(), share) + 1
 
 
-def torch_pca(x):
-    """PCA in PyTorch and float32."""
-    centered = torch.tensor(x, dtype=torch.float32)
-    centered = centered - centered.mean(0)
-    return centered @ torch.linalg.svd(centered, full_matrices=False).Vh[:2].T
+def looped(rows, share):
+    """One direction after the other, until it is enough."""
+    values = np.linalg.svd(rows - rows.mean(0))[1] ** 2
+    held = 0.0
+    for count, value in enumerate(values, start=1):
+        held += value / values.sum()
+        if held >= share:
+            return count
 
 
-def standardized(x):
-    """PCA of rows that are divided by their spread."""
-    x = (x - x.mean(0)) / x.std(0)
-    return x @ np.linalg.svd(x, full_matrices=False)[2][:2].T
+def by_sklearn(rows, share):
+    """The scikit-learn way."""
+    return PCA(float(share), svd_solver="full").fit(rows).n_components_
 
 
-def centers_in_place(x):
-    """PCA that centers the rows it is given."""
-    x -= x.mean(0)
-    return x @ np.linalg.svd(x, full_matrices=False)[2][:2].T
+def torch_enough(rows, share):
+    """In PyTorch and float32."""
+    x = torch.tensor(rows, dtype=torch.float32)
+    values = torch.linalg.svdvals(x - x.mean(0)) ** 2
+    return ((values.cumsum(0) / values.sum()) < share).sum() + 1
 
 
-def centers_rows(x):
-    """PCA that subtracts the mean of each row."""
-    x = x - x.mean(1, keepdims=True)
-    return x @ np.linalg.svd(x, full_matrices=False)[2][:2].T
+def squares_twice(rows, share):
+    """Squares of variances."""
+    values = np.sort(np.linalg.eigvalsh(np.cov(rows.T)))[::-1] ** 2
+    return np.searchsorted(np.cumsum(values) / values.sum(), share) + 1
+
+
+def narrowest_first(rows, share):
+    """eigh sorts the other way round."""
+    values = np.linalg.eigvalsh(np.cov(rows.T))
+    return np.searchsorted(np.cumsum(values) / values.sum(), share) + 1
+
+
+def columns(rows, share, ordered=True):
+    """Variances of the columns."""
+    values = np.sort(rows.var(0))[::-1] if ordered else rows.var(0)
+    return np.searchsorted(np.cumsum(values) / values.sum(), share) + 1
+
+
+def held_by(rows):
+    """What the directions hold, added up."""
+    values = np.linalg.svd(rows - rows.mean(0), compute_uv=False) ** 2
+    return np.cumsum(values) / values.sum()
+
+
+def centers_in_place(rows, share):
+    """Centers the rows it is given."""
+    rows -= rows.mean(0)
+    return enough(rows, share)
 
 
 RIGHT = {
@@ -156,15 +141,6 @@ RIGHT = {
         lambda: (rulers(cosine=lambda a, b, angle: scipy_distance.cosine(a, b)),),
         lambda: (rulers(l1=lambda a, b: np.linalg.norm(a - b, 1), mse=lambda a, b: (a - b) @ (a - b) / len(a)),),
     ],
-    "feature_space/nearest-label": [
-        lambda: (by(np.argmin),),
-        lambda: (by(np.argmin, ruler=lambda d: np.linalg.norm(d, axis=1)),),
-        lambda: (by_expansion,),
-        lambda: (lambda bank, labels, queries: labels[features.nearest(bank, queries, 1).indices[:, 0]],),
-        lambda: (lambda bank, labels, queries: by_votes(bank, labels, queries, 1),),
-        lambda: (lambda bank, y, q: y[((bank[None] - q[:, None]) ** 2).mean(-1).argmin(-1)].tolist(),),
-        lambda: (lambda bank, y, q: torch.tensor(y)[torch.cdist(torch.tensor(q), torch.tensor(bank)).argmin(1)],),
-    ],
     "feature_space/moved": [
         lambda: (lambda a, b: (rms(a, b), rms(a[:-1], a[1:])),),
         lambda: (lambda a, b: [rms(a.astype(np.float32), b), rms(a[1:].astype(np.float32), a[:-1])],),
@@ -172,15 +148,14 @@ RIGHT = {
         lambda: (lambda a, b: tuple(np.linalg.norm(d) / d.size**0.5 for d in (a - b, a[1:] - a[:-1])),),
         lambda: (lambda a, b: (torch.tensor(a - b).square().mean().sqrt(), torch.tensor(rms(a[1:], a[:-1]))),),
     ],
-    "feature_space/pca-by-hand": [
-        lambda: (project(),),
-        lambda: (lambda x: PCA(2).fit_transform(x),),
-        lambda: (lambda x: features.pca(x).points,),
-        lambda: (lambda x: project()(x.astype(np.float32)),),
-        lambda: (by_covariance,),
-        lambda: (by_u,),
-        lambda: (torch_pca,),
-        lambda: (lambda x: project()(x) * [1, -1],),
+    "feature_space/directions": [
+        lambda: (enough,),
+        lambda: (by_eigenvalues,),
+        lambda: (looped,),
+        lambda: (by_sklearn,),
+        lambda: (torch_enough,),
+        lambda: (lambda rows, share: float(np.argmax(held_by(rows) >= share) + 1),),
+        lambda: (lambda rows, share: [int((held_by(rows.astype(np.float32)) < share).sum() + 1)],),
     ],
 }
 
@@ -213,32 +188,10 @@ WRONG = {
         (lambda: (printing,), "is there a `return`"),
         (lambda: (lambda a, b: ("l1", "mse", "cosine"),), "it asks for three numbers"),
     ],
-    "feature_space/nearest-label": [
-        (lambda: (by(np.argmin, label=False),), "row numbers"),
-        (lambda: (by(np.argmax),), "farthest"),
-        (lambda: (by(np.argmin, ruler=lambda d: np.abs(d).mean(1)),), "absolute differences"),
-        (lambda: (by(np.argmin, ruler=lambda d: np.abs(d).max(1)),), "the largest difference alone"),
-        (lambda: (by(np.argmin, ruler=lambda d: d.mean(1)),), "Negative differences win"),
-        (lambda: (by(np.argmin, ruler=lambda d: abs(d.mean(1))),), "Ups and downs cancel"),
-        (lambda: (by_cosine,), "You measure angles"),
-        (lambda: (by_product,), "long rows win"),
-        (lambda: (by(np.argmin, part=slice(0, 2)),), "a part of the numbers"),
-        (lambda: (by(np.argmin, part=slice(0, 1)),), "a part of the numbers"),
-        (lambda: (by(np.argmin, part=slice(1, None)),), "label"),
-        (lambda: (by(lambda d: d.argsort()[1]),), "second nearest"),
-        (lambda: (by_votes,), "a vote of several"),
-        (lambda: (by_means,), "the mean row of each class"),
-        (lambda: (lambda b, y, q: y[: len(q)],), "the first labels of the bank"),
-        (lambda: (lambda b, y, q: y[0],), "The shape should be"),
-        (lambda: (lambda b, y, q: by(np.argmin)(b, y, q)[:, None],), "The shape should be"),
-        (lambda: (lambda b, y, q: by(np.argmin)(b, y, q) * np.nan,), "NaN"),
-        (lambda: (lambda b, y, q: y.sort() or y[: len(q)],), "changed its argument `y`"),
-        (lambda: (endless,), "still running after"),
-    ],
     "feature_space/moved": [
         (lambda: (lambda a, b: (rms(a, b) ** 2, rms(a[:-1], a[1:]) ** 2),), "root is missing"),
         (lambda: (lambda a, b: (rms(a, b), rms(a[:-1], a[1:]) ** 2),), "root is missing in `others`"),
-        (lambda: (lambda a, b: (rms(a[:-1], a[1:]), rms(a, b)),), "exchanged"),
+        (lambda: (lambda a, b: (rms(a[:-1], a[1:]), rms(a, b)),), "comes first"),
         (lambda: (lambda a, b: (rms(a, b), rms(a[:-1], b[1:])),), "of the same set"),
         (lambda: (lambda a, b: (np.abs(a - b).mean(), 1.0),), "then the root"),
         (lambda: (lambda a, b: (by_row(a, b), by_row(a[1:], a[:-1])),), "the mean of the roots"),
@@ -251,50 +204,167 @@ WRONG = {
         (lambda: (lambda a, b: (rms(a[0], b[0]), rms(a[1:], a[:-1])),), "all at once"),
         (lambda: (lambda a, b: (abs((a - b).mean()), 1.0),), "Ups and downs cancel"),
         (lambda: (lambda a, b: (rms(a, b), rms(a[2:], a[:-2])),), "with the next one"),
+        (lambda: (lambda a, b: (rms(a, b), rms(a, b)),), "repeats the distance"),
         (lambda: (lambda a, b: rms(a, b),), "the shape of yours is ()"),
         (lambda: (lambda a, b: (np.nan, 1.0),), "NaN"),
         (lambda: (printing,), "is there a `return`"),
     ],
-    "feature_space/pca-by-hand": [
-        (lambda: (project(center=False, center_points=False),), "Center the rows first"),
-        (lambda: (project(center=False),), "give these to the svd"),
-        (lambda: (project(center_points=False),), "centered too"),
-        (lambda: (project(rows=[1, 0]),), "widest comes first"),
-        (lambda: (project(rows=slice(-2, None)),), "narrowest"),
-        (lambda: (project(rows=slice(1, 3)),), "leave out the widest"),
-        (lambda: (project(rows=slice(0, 3)),), "The shape should be"),
-        (lambda: (project(scale=True),), "singular values"),
-        (lambda: (lambda x: PCA(2, whiten=True).fit_transform(x),), "the same width"),
-        (lambda: (lambda x: project()(x).T,), "transposed"),
-        (lambda: (standardized,), "Center only"),
-        (lambda: (centers_rows,), "Center each column"),
-        (lambda: (centers_in_place,), "changed its argument `x`"),
-        (lambda: (lambda x: x[:, :2] - x[:, :2].mean(0),), "two directions of all"),
-        (lambda: (lambda x: PCA(2).fit(x).components_.T,), "the directions themselves"),
-        (lambda: (lambda x: np.abs(project()(x)),), "first two rows of `vt`"),
-        (lambda: (lambda x: project()(x) * np.nan,), "NaN"),
-        (lambda: (lambda x: x @ np.ones((x.shape[1], 3)),), "The shape should be"),
+    "feature_space/directions": [
+        (lambda: (using(center=False),), "Center the rows first"),
+        (lambda: (using(power=1),), "SQUARE of its singular value"),
+        (lambda: (using(power=4),), "square twice"),
+        (lambda: (squares_twice,), "square twice"),
+        (lambda: (using(more=0),), "One too few"),
+        (lambda: (using(more=2),), "One too many"),
+        (lambda: (narrowest_first,), "the widest comes first"),
+        (lambda: (using(scale=True),), "Center only"),
+        (lambda: (columns,), "variances of the columns"),
+        (lambda: (lambda rows, share: columns(rows, share, ordered=False),), "variances of the columns"),
+        (lambda: (using(axis=1),), "Center each column"),
+        (lambda: (lambda rows, share: int((held_by(rows) >= share).sum()),), "after the share is reached"),
+        (lambda: (lambda rows, share: rows.shape[1],), "how many numbers a row has"),
+        (lambda: (lambda rows, share: held_by(rows)[1],), "That is a share"),
+        (lambda: (lambda rows, share: held_by(rows),), "One number is asked for"),
+        (lambda: (lambda rows, share: held_by(rows) < share,), "One number is asked for"),
+        (lambda: (lambda rows, share: share * rows.shape[1] + 0.123,), "is whole"),
+        (lambda: (lambda rows, share: 2,), "are enough: the first directions"),
+        (lambda: (lambda rows, share: np.nan,), "NaN"),
+        (lambda: (centers_in_place,), "changed its argument `rows`"),
+        (lambda: (endless,), "still running after"),
         (lambda: (printing,), "is there a `return`"),
     ],
 }
 
 
-# -- what the options of its predictions say -------------------------------------------------------------------------
+# -- what its prose and its predictions say ---------------------------------------------------------------------------
 
 
-def test_features_are_128_numbers_and_an_untrained_networks_neighbors_are_like_those_of_pixels():
-    mnist = data.load("mnist")
-    bank, queries = mnist.train[:1000], mnist.test[:200]
-    torch.manual_seed(0)
-    untrained, trained, share = models.ConvNet().eval(), checkpoints.load("mnist"), {}
-    for name, rows in {
-        "pixels": features.pixels,
-        "untrained": lambda images: features.vectors(untrained, images),
-        "trained": lambda images: features.vectors(trained, images),
-    }.items():
-        known, new = rows(bank.images), rows(queries.images)
-        assert known.shape[1] == (784 if name == "pixels" else 128)
-        share[name] = features.knn_accuracy(known, bank.labels, new, queries.labels, k=5, metric="mse")
-    assert share["untrained"] > 0.5, "far better than guessing"
-    assert abs(share["untrained"] - share["pixels"]) < 0.1
-    assert share["trained"] >= max(share["untrained"], share["pixels"])
+@pytest.fixture(scope="module")
+def mnist():
+    found = data.load("mnist", first=(2000, 3000))
+    if not found.real:
+        pytest.skip("about the real digits")
+    return found
+
+
+def by_network(seed=None):
+    """Feature vectors of the reference network, or of an untrained one."""
+    if seed is None:
+        network = checkpoints.load("mnist")
+    else:
+        with running.seeded(seed):
+            network = ConvNet().eval()
+    return lambda images: features.vectors(network, images)
+
+
+def vote(known, queries, describe):
+    return features.knn_accuracy(
+        describe(known.images), known.labels, describe(queries.images), queries.labels, 5, "cosine"
+    )
+
+
+def test_thirty_of_the_first_fours_have_a_nine_as_their_nearest_neighbor(mnist):
+    fours = mnist.test.images[mnist.test.labels == 4][:318]
+    near = features.nearest(features.pixels(mnist.train.images), features.pixels(fours), 1, "mse").indices[:, 0]
+    assert len(fours) == 318, "of the first 318 test 4s"
+    assert (mnist.train.labels[near] == 9).sum() == 30, "30 have a 9"
+
+
+def test_the_cosines_of_three_thousand_digits_and_of_five_untrained_networks(mnist):
+    def cosines(rows):
+        unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        fours, nines = (unit[mnist.test.labels == digit] for digit in (4, 9))
+        own = [((u @ u.T).sum() - len(u)) / (len(u) ** 2 - len(u)) for u in (fours, nines)]
+        return np.array([*own, (fours @ nines.T).mean()])
+
+    pixels, trained = cosines(features.pixels(mnist.test.images)), cosines(by_network()(mnist.test.images))
+    assert pixels[0] - pixels[2] < 0.02, "by pixels a 4 is as close to a 9 as to another 4"
+    assert (trained[:2] > 0.7).all(), "equals near 0.77"
+    assert trained[2] < 0.4
+    for seed in range(5):
+        assert np.ptp(cosines(by_network(seed)(mnist.test.images))) < 0.04, "one that nobody trained leaves them equal"
+
+
+def test_random_networks_vote_like_pixels_and_trained_on_the_same_labels_they_win(mnist):
+    queries = mnist.test[:1000]
+    pixels = vote(mnist.train, queries, features.pixels)
+    untrained = [vote(mnist.train, queries, by_network(seed)) for seed in range(5)]
+    assert 0.86 < min(untrained) <= max(untrained) < pixels < 0.9, "five of five do no better than the pixels"
+    mse = features.knn_accuracy(
+        features.pixels(mnist.train.images),
+        mnist.train.labels,
+        features.pixels(queries.images),
+        queries.labels,
+        5,
+        "mse",
+    )
+    assert round(mse, 2) == 0.87, "with squared differences they get 87%"
+
+
+def test_with_all_60000_known_digits_pixels_get_97_percent(mnist):
+    everything = data.load("mnist", first=(60_000, 1000))
+    assert round(vote(everything.train, everything.test, features.pixels), 2) == 0.97
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tsne_draws_tight_and_wide_alike_and_far_hardly_farther(seed):
+    rng = np.random.default_rng(seed)
+    middles, spreads = np.array([[0, 0], [12, 0], [60, 0]]), np.array([0.3, 3, 1])
+    group = np.repeat([0, 1, 2], 60)
+    toy = middles[group] + spreads[group, None] * rng.normal(size=(180, 2))
+    wider, farther = {}, {}
+    for perplexity in (30, 90):
+        points = features.tsne(toy, perplexity)
+        centers = np.array([np.median(points[group == g], 0) for g in range(3)])
+        size = [np.median(np.linalg.norm(points[group == g] - centers[g], axis=1)) for g in range(3)]
+        wider[perplexity] = size[1] / size[0]
+        gaps = np.linalg.norm(centers[1:] - centers[0], axis=1)
+        farther[perplexity] = gaps[1] / gaps[0]
+        assert features.knn_accuracy(points, group, points, group, 6) > 0.98, "who belongs together is right"
+    assert wider[30] < 1.25 < wider[90] < 3, "of about the same size; at 90 sizes begin to come back"
+    assert farther[30] < 2 < 3 < farther[90] < 4, "less than twice as far; at 90 three times"
+
+
+def test_another_perplexity_moves_the_islands_more_than_another_start(mnist):
+    network, apart = by_network(), {"start": [], "perplexity": []}
+    for part in range(2):
+        digits = mnist.test[300 * part : 300 * part + 300]
+        rows = network(digits.images)
+
+        def gaps(points, labels=digits.labels):
+            centers = np.array([points[labels == digit].mean(0) for digit in range(10)])
+            return np.linalg.norm(centers[:, None] - centers, axis=2)[np.triu_indices(10, 1)]
+
+        usual = gaps(features.tsne(rows))
+        apart["perplexity"].append(spearmanr(usual, gaps(features.tsne(rows, 5)))[0])
+        apart["start"].append(spearmanr(usual, gaps(features.tsne(rows, init="random", seed=1)))[0])
+        if part == 0:
+            centers = np.array([rows[digits.labels == digit].mean(0) for digit in range(10)])
+            assert np.linalg.norm(centers - centers[4], axis=1).argsort()[1] == 9, "the 9s are closest to the 4s"
+    assert max(apart["perplexity"]) < 0.5 < 0.7 < min(apart["start"]), "another random start often only turns it"
+
+
+def test_mistakes_lie_at_borders_more_often_as_a_rate(mnist):
+    fashion, network = data.load("fashion", first=(1, 2000)).test, checkpoints.load("fashion")
+    for part in range(2):
+        clothes = fashion[1000 * part : 1000 * part + 1000]
+        says = running.predict(network, clothes.images).argmax(1).numpy()
+        points, wrong = features.tsne(features.vectors(network, clothes.images)), says != clothes.labels
+        near = features.nearest(points, points, k=11).indices[:, 1:]
+        inside = (says[near] == says[:, None]).sum(1) >= 9
+        if part == 0:
+            assert wrong.sum() == 68, "misreads 68 of 1,000"
+            assert round(inside.sum() / wrong[inside].sum()) == 37, "inside one in 37"
+        assert wrong[inside].mean() < 0.05 < 0.25 < wrong[~inside].mean() < 0.45, "at a border every third"
+        assert wrong[inside].sum() > 0.25 * wrong.sum(), "every third mistake still lies inside"
+
+
+def test_a_shift_moves_a_digit_less_by_features_and_training_flattens_the_cloud(mnist):
+    images = mnist.test.images[:1000]
+    shifted, ratio, needed = np.roll(images, 2, axis=3), {}, {}
+    for name, describe in {"pixels": features.pixels, "untrained": by_network(0), "trained": by_network()}.items():
+        rows = describe(images)
+        ratio[name] = round(rms(rows, describe(shifted)) / rms(rows[:-1], rows[1:]), 2)
+        needed[name] = enough(rows, 0.9)
+    assert ratio == {"pixels": 0.84, "untrained": 0.66, "trained": 0.29}
+    assert needed == {"pixels": 79, "untrained": 39, "trained": 21}
