@@ -312,7 +312,7 @@ def test_bad_images_are_named(model, x, method):
         method(model, x.expand(-1, 3, -1, -1), 3)
     with pytest.raises(ValueError, match="NaN or infinity"):
         method(model, x / 0, 3)
-    with pytest.raises(ValueError, match="empty array"):
+    with pytest.raises(ValueError, match="holds no image"):
         method(model, x[:0], 3)
 
 
