@@ -22,7 +22,7 @@ from nbconvert import HTMLExporter
 
 from helpers.display import rich
 from helpers.exercises.core import Question, lesson
-from tools import ROOT, glossary
+from tools import ROOT, glossary, live
 from tools.lessons import called, is_notes, key_of, name_of, notebooks, predictions, prose, read, tags
 
 SITE = ROOT / "site"
@@ -263,6 +263,7 @@ def main() -> None:
     for page in others:
         (SITE / f"{page.stem}.html").write_text(written(finished(page, [])), encoding="utf-8")
     (SITE / "index.html").write_text(index(lessons), encoding="utf-8")
+    live.write(SITE, (TEMPLATE / "page.css").read_text(encoding="utf-8"))
     found = [section for page in [*lessons, *others] for section in page.sections if section["text"]]
     words = json.dumps(found, ensure_ascii=False).replace("</", "<\\/")
     (SITE / "search.js").write_text(f"const SECTIONS = {words};\n", encoding="utf-8")

@@ -7,7 +7,7 @@ import sys
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tools import ROOT, lessons, pages
+from tools import ROOT, lessons, live, pages
 
 pytestmark = pytest.mark.browser
 
@@ -39,7 +39,7 @@ def page(browser):
     context.close()
 
 
-@pytest.mark.parametrize("stem", ["index", *TEXTS, *STEMS])
+@pytest.mark.parametrize("stem", ["index", *live.PAGES, *TEXTS, *STEMS])
 def test_a_page_is_whole(stem, site, page):
     """Nothing is fetched or fails, no formula is left as TeX, a screen reader can read it, it fits a phone."""
     page.goto((site / f"{stem}.html").as_uri())
