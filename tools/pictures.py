@@ -17,7 +17,7 @@ PICTURES: dict[str, tuple[str, str]] = {
     "stepper": ("stride_and_padding", "Window stepper"),
     "browser": ("activations", "Activation browser"),
     "occlusion": ("occlusion", "Occlusion explorer"),
-    "climb": ("maximization", "Five rows of pictures"),
+    "climb": ("maximization", "Six rows of pictures"),
 }
 
 

@@ -39,7 +39,7 @@ class AttackExplorer(ImageExplorer):
         self._random = signs.to(self.images.dtype) * 2 - 1
         drawn = figure(9.8, 2.75, layout=None)
         kinds: tuple[Kind, ...] = ("image", "response", "image")
-        lefts = (0.005, 0.23, 0.51)
+        lefts = (0.005, 0.23, 0.522)
         places = [drawn.add_axes((left, 0.02, 0.211, 0.84)) for left in lefts]
         self._panels = [panel(axes, kind) for axes, kind in zip(places, kinds, strict=True)]
         self._panels[1][0].set_clim(-0.4, 0.4)
@@ -63,7 +63,7 @@ class AttackExplorer(ImageExplorer):
         original = self.images[image : image + 1]
         changed = self._attacked(original, image, epsilon, noise)
         chances, truth = as_array(running.predict(self.model, changed).softmax(1))[0], int(self.labels[image])
-        texts = (f"a {self.classes[truth]}", f"change, ε = {epsilon:.3f}", "after the change")
+        texts = (f"class: {self.classes[truth]}", f"change, ε = {epsilon:.3f}", "after the change")
         shown = (original, changed - original, changed)
         for (artist, title), picture, text in zip(self._panels, shown, texts, strict=True):
             artist.set_data(as_array(picture)[0, 0])

@@ -20,6 +20,8 @@ from helpers.inside.scores import Target, as_target, need_gradients
 from helpers.network.hooks import Layer, record
 from helpers.network.running import Images, as_images, evaluating, logits_of
 
+FEW = 100  #: images attacked at a time: what the gradient needs of each takes memory
+
 
 @dataclass
 class Ascent:
@@ -71,7 +73,7 @@ def ascend(
         l2: λ of the penalty λ‖I‖² that keeps pixels dark unless they are needed.
         variation: price of the total variation, see :func:`total_variation`: keeps images smooth.
         jitter: largest random shift before each step, in pixels, so that no single pixel can carry the score.
-        blur: share of a 3×3 blur mixed in after each step, in [0, 1].
+        blur: share of its 3×3 neighborhood's mean that every pixel takes on after each step, in [0, 1].
         clamp: range of the data; None lets pixels take any value.
         frames: how many images on the way to keep.
         seed: random seed of the jitter.
@@ -122,9 +124,7 @@ def total_variation(images: Tensor) -> Tensor:
 
 
 def _blurred(images: Tensor) -> Tensor:
-    kernel = torch.tensor([1.0, 2.0, 1.0], dtype=images.dtype, device=images.device)
-    kernel = (kernel[:, None] * kernel / 16).expand(images.shape[1], 1, 3, 3)
-    return F.conv2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), kernel, groups=images.shape[1])
+    return F.avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
 
 
 def class_images(
@@ -257,30 +257,39 @@ def smallest_epsilon(model: nn.Module, x: Images, target: Target, limit: float =
     An image the network gets wrong to begin with has 0. All multiples of ``limit / steps`` are tried.
     """
     images = as_images(model, x)
-    step_by = direction(model, images, target)
-    smallest = torch.full((len(images),), float("inf"), device=images.device)
+    ways = direction(model, images, target)
+    found = []
     with evaluating(model), torch.no_grad():
-        truth = as_target(target, logits_of(model, images))
-        still = torch.arange(len(images), device=images.device)  # those that no step has changed yet
-        for step in range(steps + 1):
-            attacked = (images[still] + limit * step / steps * step_by[still]).clamp(0, 1)
-            # With the channels of a pixel side by side, max pooling takes a fraction of the time.
-            logits = model(attacked.contiguous(memory_format=torch.channels_last))
-            wrong = logits.argmax(1) != truth[still]
-            smallest[still[wrong]] = limit * step / steps
-            still = still[~wrong]
-            if len(still) == 0:
-                break
-    return smallest
+        for few, way, truth in zip(images.split(FEW), ways.split(FEW), _truth(model, images, target), strict=True):
+            smallest = torch.full((len(few),), float("inf"), device=images.device)
+            still = torch.arange(len(few), device=images.device)  # those that no step has changed yet
+            for step in range(steps + 1):
+                attacked = (few[still] + limit * step / steps * way[still]).clamp(0, 1)
+                # With the channels of a pixel side by side, max pooling takes a fraction of the time.
+                logits = model(attacked.contiguous(memory_format=torch.channels_last))
+                wrong = logits.argmax(1) != truth[still]
+                smallest[still[wrong]] = limit * step / steps
+                still = still[~wrong]
+                if len(still) == 0:
+                    break
+            found.append(smallest)
+    return torch.cat(found)
 
 
 def direction(model: nn.Module, x: Images, target: Target) -> Tensor:
     """For each pixel the sign of the change that raises the loss of the true class: (N, C, H, W) of −1, 0 and +1."""
     need_gradients(model)
     images = as_images(model, x)
+    gradients = []
     with evaluating(model), torch.enable_grad():
-        leaf = images.clone().requires_grad_()
-        logits = logits_of(model, leaf)
-        loss = F.cross_entropy(logits, as_target(target, logits), reduction="sum")
-        (gradient,) = torch.autograd.grad(loss, leaf)
-    return gradient.sign()
+        for few, truth in zip(images.split(FEW), _truth(model, images, target), strict=True):
+            leaf = few.clone().requires_grad_()
+            gradients += torch.autograd.grad(F.cross_entropy(model(leaf), truth, reduction="sum"), leaf)
+    return torch.cat(gradients).sign()
+
+
+def _truth(model: nn.Module, images: Tensor, target: Target) -> tuple[Tensor, ...]:
+    """The true classes of :data:`FEW` images after the other, checked; the predicted ones for None."""
+    with torch.no_grad():
+        logits = torch.cat([logits_of(model, few) for few in images.split(FEW)])
+    return as_target(target, logits).split(FEW)

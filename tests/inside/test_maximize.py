@@ -118,6 +118,16 @@ def test_smallest_epsilon_flips_and_the_step_below_does_not(network):
     assert (wrong == 0).all()
 
 
+def test_many_images_are_attacked_as_few_are(network, monkeypatch):
+    x, truth = torch.rand(7, 1, 28, 28), torch.arange(7)
+    whole = maximize.direction(network, x, truth), maximize.smallest_epsilon(network, x, None, steps=16)
+    monkeypatch.setattr(maximize, "FEW", 3)
+    parts = maximize.direction(network, x, truth), maximize.smallest_epsilon(network, x, None, steps=16)
+    assert (whole[0] == parts[0]).float().mean() > 0.999  # the sign of a rounding error may differ
+    assert torch.equal(whole[1], parts[1])
+    assert (whole[1] > 0).all()  # without a target it is the predicted class that has to change
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
