@@ -14,9 +14,12 @@ which this differs in the padding of the last convolution, as in the original). 
 from __future__ import annotations
 
 import difflib
+import importlib.util
+import runpy
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -220,10 +223,19 @@ def _empty() -> PhotoNet:
 
 @cache
 def names() -> tuple[str, ...]:
-    """The names of the 1,000 classes, by number, as torchvision lists them."""
-    from torchvision.models import SqueezeNet1_0_Weights
+    """The names of the 1,000 classes, by number, as torchvision lists them.
 
-    return tuple(SqueezeNet1_0_Weights.IMAGENET1K_V1.meta["categories"])
+    The list is read from torchvision's private file where that works: importing torchvision takes 170 MB and a second.
+    """
+    found = importlib.util.find_spec("torchvision")
+    folders = found.submodule_search_locations if found else None
+    try:
+        folder = next(iter(folders or ()), "")
+        return tuple(runpy.run_path(str(Path(folder, "models", "_meta.py")))["_IMAGENET_CATEGORIES"])
+    except (OSError, KeyError):  # another version keeps it elsewhere
+        from torchvision.models import SqueezeNet1_0_Weights
+
+        return tuple(SqueezeNet1_0_Weights.IMAGENET1K_V1.meta["categories"])
 
 
 def number(name: str) -> int:

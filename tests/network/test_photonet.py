@@ -1,6 +1,9 @@
 """The network for photographs: the answers it is known for, torchvision's architecture as oracle, its stand-in."""
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -198,6 +201,20 @@ def test_a_word_about_where_the_file_came_from(monkeypatch, capsys):
 def test_a_file_of_another_network_is_refused():
     with pytest.raises(ValueError, match="The file ends after 100 bytes"):
         photonet.decoded(bytes(100))
+
+
+def test_names_are_those_of_torchvision_which_is_not_imported(monkeypatch):
+    from torchvision.models import SqueezeNet1_0_Weights
+
+    theirs = tuple(SqueezeNet1_0_Weights.IMAGENET1K_V1.meta["categories"])
+    assert photonet.names() == theirs
+    script = (
+        "import sys; from helpers.network import photonet; photonet.names(); assert 'torchvision' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=download.PROJECT)
+    for moved in (lambda path: {}, lambda path: Path("nowhere").read_bytes()):  # in another version
+        monkeypatch.setattr("runpy.run_path", moved)
+        assert photonet.names.__wrapped__() == theirs
 
 
 def test_names_and_numbers_of_the_classes():
