@@ -42,7 +42,7 @@ class PromiseExplorer(ImageExplorer):
             "target": self.class_menu(),
             "row": slider("row", 0, height - 1, height // 2),
             "column": slider("column", 0, width - 1, width // 2),
-            "value": slider("pixel value", 0.0, 1.0, 1.0, step=0.025),
+            "value": slider("value", 0.0, 1.0, 1.0, step=0.025),
         }
 
     def build(self) -> Figure:
