@@ -68,7 +68,7 @@ class OcclusionExplorer(ImageExplorer):
         self._name.set_text(f"a {self.classes[truth]}, drop here {here:.1f}".replace("-", "−"))
         said = self._bars.show(chances, truth)
         self._bars.title.set_text(f"it says {self.classes[said]}, {chances[said]:.0%}")
-        drop = as_array(found.maps[chosen])
+        drop = as_array(found.map(chosen))
         top = limit([drop], 99)
         self._map.set_data(drop / top)
         self._ink.set_data(shade(as_array(original).mean(axis=0) > 0.5))
