@@ -107,6 +107,20 @@ def test_a_network_is_left_as_it_was_and_a_batch_is_its_images(model):
     torch.testing.assert_close(drawn[1:2], place(maps[1:2], model, torch.zeros(1, 1, 28, 28), "features.relu2"))
 
 
+def test_a_pooling_that_rounds_up_has_one_unit_more():
+    net = nn.Sequential(
+        nn.Conv2d(1, 2, 3, stride=2), nn.MaxPool2d(3, 2, ceil_mode=True), nn.Flatten(), nn.LazyLinear(3)
+    )
+    drawn = place(torch.ones(1, 7, 7), net, torch.zeros(1, 1, 28, 28), "1")  # 13, then 6 whole windows and a part
+    assert drawn.shape == (1, 28, 28)
+
+
+def test_maps_of_another_layer_are_refused(model):
+    for shape in ((1, 5, 5), (1, 1, 11, 11), (11, 11)):
+        with pytest.raises(ValueError, match=r"maps of this layer are \(N, 11, 11\)"):
+            place(torch.ones(shape), model, torch.zeros(1, 1, 28, 28), "features.relu2")
+
+
 def test_layers_without_a_field_are_named(model):
     x = torch.zeros(1, 1, 28, 28)
     with pytest.raises(ValueError, match=r"classifier\.hidden: Flatten is not a window"):
