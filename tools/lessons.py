@@ -133,30 +133,55 @@ def predictions(path: Path) -> list[str]:
 
 
 def context(path: Path, exercise: Exercise) -> str:
-    """Return those statements of the code cells above the stub on which an exercise depends.
+    """Return those statements of the code cells above the stub on which an exercise depends."""
+    return needed(path, exercise.index, exercise.stub_source + exercise.solution_source + exercise.check_source)
 
-    A statement is kept if it binds a name that the stub, the solution, the check or a kept statement reads. What is
-    called with a value, or writes into it, may change it: such a statement is kept too, unless the name is that of a
-    module, function or class.
+
+def needed(path: Path, index: int, source: str) -> str:
+    """Return those statements of the code cells above a cell on which a source depends.
+
+    A statement is kept if it binds a name that the source or a kept statement reads. What is called with a value, or
+    writes into it, may change it: such a statement is kept too, unless the name is that of a module, function or class.
     """
-    above = [cell.source for cell in cells(path)[: exercise.index] if cell.cell_type == "code"]
-    statements = [ast.unparse(statement) for source in above for statement in ast.parse(source).body]
-    bound = [_names(source) for source in statements]
-    touched = [_touched(source) for source in statements]
+    above = [cell.source for cell in cells(path)[:index] if cell.cell_type == "code"]
+    statements = [ast.unparse(statement) for text in above for statement in ast.parse(text).body]
+    bound = [_names(text) for text in statements]
+    touched = [_touched(text) for text in statements]
     values = {name for _, assigned, fixed in bound for name in assigned} - {n for *_, fixed in bound for n in fixed}
-    read, assigned, fixed = _names(exercise.stub_source + exercise.solution_source + exercise.check_source)
-    needed = read - assigned - fixed
+    read, assigned, fixed = _names(source)
+    wanted = read - assigned - fixed
     kept: set[int] = set()
     while True:
         more = {
             place
             for place, (_, assigned, fixed) in enumerate(bound)
-            if needed & (assigned | fixed) or needed & values & touched[place]
+            if wanted & (assigned | fixed) or wanted & values & touched[place]
         }
         if more == kept:
             return "\n".join(statements[place] for place in sorted(kept))
         kept = more
-        needed = needed.union(*(bound[place][0] for place in kept))
+        wanted = wanted.union(*(bound[place][0] for place in kept))
+
+
+def tool_cells(path: Path) -> list[int]:
+    """Indices of the cells that show a tool: their last line calls, or names what was made by, an explorer class."""
+    names: set[str] = set()
+    found = []
+    for index, cell in enumerate(cells(path)):
+        if cell.cell_type != "code":
+            continue
+        tree = ast.parse(cell.source)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("helpers.explorers"):
+                names |= {alias.asname or alias.name for alias in node.names}
+            if isinstance(node, ast.Assign) and {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)} & names:
+                names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        last = tree.body[-1] if tree.body else None
+        if isinstance(last, ast.Expr):
+            value = last.value.func if isinstance(last.value, ast.Call) else last.value
+            if isinstance(value, ast.Name) and value.id in names:
+                found.append(index)
+    return found
 
 
 def _names(source: str) -> tuple[set[str], set[str], set[str]]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from latex2mathml import converter
@@ -22,8 +23,8 @@ from nbconvert import HTMLExporter
 
 from helpers.display import rich
 from helpers.exercises.core import Question, lesson
-from tools import ROOT, glossary, live
-from tools.lessons import called, is_notes, key_of, name_of, notebooks, predictions, prose, read, tags
+from tools import ROOT, flipbooks, glossary, live
+from tools.lessons import called, is_notes, key_of, name_of, notebooks, predictions, prose, read, tags, tool_cells
 
 SITE = ROOT / "site"
 DOCS = ROOT / "docs"
@@ -31,6 +32,7 @@ TEMPLATE = ROOT / "tools" / "page_template"
 #: Pages made from a text in docs/: file name, and the name of its page in the foot of every page.
 TEXTS = {"glossary": "Glossary", "cheat_sheet": "Cheat sheet", "guide": "Instructor's guide"}
 QUESTIONS = "All predictions"
+FLIPBOOK = '<figure class="flipbook">'
 # Code first: a dollar sign in it is no formula.
 _CODE_OR_FORMULA = re.compile(
     r"(?P<code>^```.*?^```|`[^`\n]+`)|\$\$(?P<block>.+?)\$\$|(?<![\\\w$])\$(?P<inline>[^\s$](?:[^$`\n]*[^\s$`\\])?)\$(?!\d)",
@@ -105,9 +107,17 @@ def describe(source: str) -> tuple[str, str]:
     return title.lstrip("# "), re.sub(r"[*`]", "", paragraphs[0].replace("\n", " ")) if paragraphs else ""
 
 
-def lesson_page(path: Path) -> Page:
-    """A lesson without what is for the presenter or the tests only, its predictions as questions to answer here."""
+def lesson_page(path: Path, moving: bool = False) -> Page:
+    """A lesson without what is for the presenter or the tests only, its predictions as questions to answer here.
+
+    Args:
+        path: the notebook.
+        moving: turn its tools into flipbooks, which takes as long as running the cells that they need.
+    """
     notebook = read(path)
+    for index in tool_cells(path) if moving else []:
+        book = flipbooks.flipbook(flipbooks.made(path, index))
+        notebook.cells[index].outputs = [nbformat.v4.new_output("display_data", data={"text/html": book})]
     notebook.cells = [cell for cell in notebook.cells if not is_notes(cell) and "claims" not in tags(cell)]
     for cell in notebook.cells:
         asked = called(ast.parse(cell.source), "predict") if cell.cell_type == "code" else []
@@ -177,8 +187,10 @@ def _exporter() -> HTMLExporter:
 
 def written(page: Page, before: Page | None = None, after: Page | None = None) -> str:
     """One page as HTML; its sections are noted in it for the search."""
-    links = {"before": before, "after": after, "texts": texts()}
+    links: dict[str, Any] = {"before": before, "after": after, "texts": texts()}
     style = (TEMPLATE / "page.css").read_text(encoding="utf-8")
+    scripted = any(FLIPBOOK in str(cell.get("outputs", "")) for cell in page.notebook.cells)
+    links["script"] = flipbooks.SCRIPT if scripted else ""
     resources = {**links, "style": style, "title": page.title, "metadata": {"name": page.title}}
     body, _ = _exporter().from_notebook_node(page.notebook, resources=resources)
     # What scrolls sideways is reached by the keyboard too.
@@ -248,25 +260,25 @@ def index(pages: list[Page]) -> str:
     )
 
 
-def main() -> None:
-    """Write the pages, the front page and what it searches in."""
-    SITE.mkdir(exist_ok=True)
+def main(site: Path = SITE, moving: bool = True) -> None:
+    """Write the pages, the front page and what it searches in; tools as flipbooks, or as their stored pictures."""
+    site.mkdir(exist_ok=True)
     terms = glossary.terms(glossary.PATH.read_text(encoding="utf-8"))
-    lessons = [finished(lesson_page(path), terms) for path in notebooks()]
+    lessons = [finished(lesson_page(path, moving), terms) for path in notebooks()]
     made = {"glossary": glossary_text, "questions": question_text}
     others = [
         text_page(stem, made[stem]() if stem in made else (DOCS / f"{stem}.md").read_text(encoding="utf-8"))
         for stem in texts()
     ]
     for before, page, after in zip([None, *lessons], lessons, [*lessons[1:], None], strict=False):
-        (SITE / f"{page.stem}.html").write_text(written(page, before, after), encoding="utf-8")
+        (site / f"{page.stem}.html").write_text(written(page, before, after), encoding="utf-8")
     for page in others:
-        (SITE / f"{page.stem}.html").write_text(written(finished(page, [])), encoding="utf-8")
-    (SITE / "index.html").write_text(index(lessons), encoding="utf-8")
-    live.write(SITE, (TEMPLATE / "page.css").read_text(encoding="utf-8"))
+        (site / f"{page.stem}.html").write_text(written(finished(page, [])), encoding="utf-8")
+    (site / "index.html").write_text(index(lessons), encoding="utf-8")
+    live.write(site, (TEMPLATE / "page.css").read_text(encoding="utf-8"))
     found = [section for page in [*lessons, *others] for section in page.sections if section["text"]]
     words = json.dumps(found, ensure_ascii=False).replace("</", "<\\/")
-    (SITE / "search.js").write_text(f"const SECTIONS = {words};\n", encoding="utf-8")
+    (site / "search.js").write_text(f"const SECTIONS = {words};\n", encoding="utf-8")
     print(f"{len(lessons)} lessons: open site/index.html")
 
 

@@ -1,7 +1,5 @@
 """Every lesson as a student meets it: the stored picture of a tool, Run All, the living tool, each control moved."""
 
-import ast
-
 import pytest
 
 from tests.lessons.test_notebooks import LONG
@@ -65,26 +63,6 @@ Prediction(Question("Which `number` is larger?", options))
 """
 
 
-def tool_cells(path):
-    """Indices of the cells that show a tool: their last line calls, or names what was made by, an explorer class."""
-    names, found = set(), []
-    for index, cell in enumerate(lessons.cells(path)):
-        if cell.cell_type != "code":
-            continue
-        tree = ast.parse(cell.source)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("helpers.explorers"):
-                names |= {alias.asname or alias.name for alias in node.names}
-            if isinstance(node, ast.Assign) and {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)} & names:
-                names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-        last = tree.body[-1] if tree.body else None
-        if isinstance(last, ast.Expr):
-            value = last.value.func if isinstance(last.value, ast.Call) else last.value
-            if isinstance(value, ast.Name) and value.id in names:
-                found.append(index)
-    return found
-
-
 def see_stored_pictures(notebook, cells):
     """Before anything runs, each of these cells shows its PNG; what answers a prediction shows it when it is opened."""
     assert notebook.complaints() == []
@@ -130,7 +108,7 @@ def cut_off(notebook):
 @pytest.mark.parametrize("path", lessons.notebooks(), ids=lambda path: path.stem)
 def test_lesson(path, opened):
     """A lesson fits on slides before and after it ran; its tools can be seen before, live after, each control works."""
-    cells = tool_cells(path)
+    cells = lessons.tool_cells(path)
     notebook = opened(path.name)
     wrong = [] if lessons.name_of(path) in LONG else cut_off(notebook)
     see_stored_pictures(notebook, cells)

@@ -21,7 +21,7 @@ TEXTS = sorted(
 def site(tmp_path_factory):
     """The folder of the pages, written once."""
     folder = tmp_path_factory.mktemp("site")
-    source = f"from pathlib import Path; from tools import pages; pages.SITE = Path({str(folder)!r}); pages.main()"
+    source = f"from pathlib import Path; from tools import pages; pages.main(Path({str(folder)!r}), moving=False)"
     subprocess.run([sys.executable, "-c", source], check=True, cwd=ROOT)
     return folder
 
@@ -118,3 +118,28 @@ def test_on_paper_code_wraps_and_folds_are_chosen(site, page):
     assert fold.bounding_box() is None
     page.evaluate("document.getElementById('folds').checked = true")
     assert fold.bounding_box()["height"] > 100
+
+
+def test_a_tool_is_a_flipbook_that_the_keyboard_turns(tmp_path, page):
+    (path,) = lessons.chosen(["learning_rate"])
+    made = pages.written(pages.finished(pages.lesson_page(path, moving=True), []))
+    (tmp_path / "lesson.html").write_text(made, encoding="utf-8")
+    page.goto((tmp_path / "lesson.html").as_uri())
+    book = page.query_selector(".flipbook")
+    shown = "e => e.querySelector('img').src"
+    seen = [book.evaluate(shown)]
+    for field in book.query_selector_all("[data-control]"):
+        start = field.input_value()
+        field.press("ArrowRight" if start == "0" else "ArrowLeft")
+        seen.append(book.evaluate(shown))
+        said = field.evaluate("e => e.nextElementSibling && e.nextElementSibling.textContent")
+        assert said is None or said == field.get_attribute("aria-valuetext") != ""
+        field.press("ArrowLeft" if start == "0" else "ArrowRight")
+        assert book.evaluate(shown) == seen[0]
+    assert len(set(seen)) == len(seen) > 2
+    assert page.evaluate("e => e.querySelector('img').naturalWidth > 0", book)
+    found = Axe().run(page).response["violations"]
+    assert [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")] == []
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.said == []
