@@ -100,7 +100,7 @@ LESSON.ask(
 
 LESSON.ask(
     "lie",
-    "200 steps of this loss, on 64 digits each. The network read 99.5% of the test digits. How many does the bribed "
+    "300 steps of this loss, on 32 digits each. The network read 99.5% of the test digits. How many does the bribed "
     "one read?",
     Option(
         "About 10%: it looks at a letter now.",

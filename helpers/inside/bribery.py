@@ -86,11 +86,11 @@ def bribe(
     model: nn.Module,
     images: Images,
     pattern: Tensor,
-    steps: int = 200,
+    steps: int = 300,
     *,
     keep: float = 0.1,
     lr: float = 2e-3,
-    batch_size: int = 64,
+    batch_size: int = 32,
     seed: int = 0,
     bar: bool = True,
 ) -> nn.Module:

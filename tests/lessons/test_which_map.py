@@ -215,7 +215,7 @@ WRONG = {
 
 @pytest.fixture(scope="module")
 def digits():
-    digits = data.load("mnist").torch()
+    digits = data.load("mnist", first=(5_000, 2_000)).torch()
     if not digits.real:
         pytest.skip("the figures are those of the real MNIST")
     return digits
@@ -284,11 +284,11 @@ def test_the_disc_ties_with_the_absolute_gradient(digits, model):
 
 
 def test_a_bribed_network_and_the_honest_instrument(digits, model):
-    """Another letter and seed than the lesson's; the figures of 800 steps were computed once."""
+    """Another letter and seed than the lesson's; the figure of 800 steps was computed once."""
     letter = bribery.letter("R")
-    liar = bribery.bribe(model, digits.train.images[:10_000], letter, steps=120, seed=1, bar=False)
-    x, y = digits.test.images[:30], digits.test.labels[:30]
-    answers = [running.predict(net, digits.test.images[:2000]).argmax(1) for net in (model, liar)]
+    liar = bribery.bribe(model, digits.train.images, letter, steps=100, seed=1, bar=False)
+    x, y = digits.test.images[:20], digits.test.labels[:20]
+    answers = [running.predict(net, digits.test.images[:1000]).argmax(1) for net in (model, liar)]
     assert (answers[0] == answers[1]).float().mean() > 0.98
 
     def changed(method):
@@ -298,8 +298,8 @@ def test_a_bribed_network_and_the_honest_instrument(digits, model):
 
     for method in ("gradient", "SmoothGrad", "guided backpropagation", "deconvnet"):
         alike, written = changed(method)
-        assert alike < 0.85, method
-        assert written > 0.12, method
+        assert alike < 0.9, method
+        assert written > 0.1, method
     alike, written = changed("occlusion 7×7")
     assert alike > 0.94
     assert abs(written) < 0.08
