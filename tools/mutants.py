@@ -135,6 +135,21 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "second[0, :2], second[1, :2] = (first[1, :2], first[0, :2])",
         "second[0, :2], second[1, :2] = (first[2, :2], first[0, :2])",
     ): "Another twin: 7 + 2 is as much as 5 + 4, and 9 stays the largest of its window.",
+    (
+        "sequences/mutate",
+        "effects = torch.zeros(letters.shape)",
+        "effects = torch.ones(letters.shape)",
+    ): "Every place is written afterward.",
+    (
+        "sequences/mutate",
+        "before = model(letters[None])[0, c]",
+        "before = model(letters[None])[-1, c]",
+    ): "A batch of one: its first row is its last.",
+    (
+        "sequences/mutate",
+        "effects[row, place] = model(changed[None])[0, c] - before",
+        "effects[row, place] = model(changed[None])[-1, c] - before",
+    ): "A batch of one: its first row is its last.",
 }
 
 

@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 Amount = float | Sequence[float] | Tensor
+#: So many images at a time: the places where all their pixels come from take several times the memory of the images.
+CHUNK = 1000
 
 
 def rotate(images: Tensor, degrees: Amount) -> Tensor:
@@ -74,6 +76,12 @@ def warp(
     ))  # fmt: skip
     if (size <= 0).any():
         raise ValueError("A factor of scale is above 0: 1 changes nothing, 0.5 halves.")
+    parts = zip(*(each.split(CHUNK) for each in (images, turn, size, across, below)), strict=True)
+    return torch.cat([_warped(*part) for part in parts])
+
+
+def _warped(images: Tensor, turn: Tensor, size: Tensor, across: Tensor, below: Tensor) -> Tensor:
+    """The images (N, C, H, W), each with its own amounts (N,)."""
     height, width = images.shape[2:]
     # For each pixel of the result: where it comes from, in pixels from the middle. So everything runs backward.
     y, x = torch.meshgrid(

@@ -56,6 +56,14 @@ def test_each_image_can_have_an_amount_of_its_own(images):
     torch.testing.assert_close(together, alone)
 
 
+def test_many_images_at_a_time_are_as_few(images, monkeypatch):
+    angles = torch.tensor([0.0, 10.0, -40.0, 170.0])
+    whole = distort.warp(images, angles, factor=0.8, right=angles / 50, down=1.0)
+    monkeypatch.setattr(distort, "CHUNK", 3)
+    torch.testing.assert_close(distort.warp(images, angles, factor=0.8, right=angles / 50, down=1.0), whole)
+    assert distort.rotate(images[:0], 10.0).shape == (0, 2, 11, 11)
+
+
 def test_turn_scale_and_shift_in_one_go_are_the_three_in_this_order():
     blob = torch.zeros(1, 1, 41, 41, dtype=torch.float64)
     y, x = torch.meshgrid(torch.arange(41.0), torch.arange(41.0), indexing="ij")

@@ -232,11 +232,8 @@ def networks(mnist):
     def trained(make, degrees=0):
         with running.seeded(SEED):
             network = make()
-        pictures, answers, passes = images, labels, 2
-        if degrees:
-            pictures = torch.cat([distort.random_turns(images, degrees, seed=2 * SEED + k) for k in (0, 1)])
-            answers, passes = torch.cat([labels, labels]), 1
-        training.fit(network, (pictures, answers), epochs=passes, seed=SEED, bar=False)
+        pictures = distort.random_turns(images, degrees, seed=SEED) if degrees else images
+        training.fit(network, (pictures, labels), epochs=2, seed=SEED, bar=False)
         return network
 
     return {
@@ -295,7 +292,7 @@ def test_turns_help_where_they_were_shown_and_cost_elsewhere(mnist, networks, un
 def test_trained_at_any_angle_a_6_becomes_a_9(mnist, networks):
     sixes = mnist.test.images[mnist.test.labels == 6]
     taken = {n: (running.predict(networks[n], sixes).argmax(1) == 9).float().mean() for n in networks}
-    assert taken["any angle"] > 0.05
+    assert 0.04 < taken["any angle"] < 0.13
     assert taken["convolutional"] < 0.005
 
 
