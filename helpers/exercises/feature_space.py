@@ -61,7 +61,7 @@ LESSON.ask(
         "That is what PCA does. t-SNE keeps neighbors, and a point counts as many in a tight group as in a wide one.",
     ),
     Option(
-        "Three islands of about the same size, C hardly farther than B",
+        "Three islands of about the same size, C less than twice as far as B",
         "Every point counts about as many neighbors, however far away they are, so tight and wide come out alike.",
         right=True,
     ),
@@ -76,7 +76,7 @@ LESSON.ask(
     "The network misreads 68 of 1,000 garments. Where on the map do they lie?",
     Option(
         "All of them at borders between islands",
-        "Two of three do. The rest lie deep inside an island, among garments of the class that the network named.",
+        "Two of three do. The rest lie inside an island, among garments of the class that the network named.",
     ),
     Option(
         "Spread evenly: the network can err anywhere",

@@ -91,7 +91,7 @@ def nearest(bank: np.ndarray, queries: np.ndarray, k: int = 5, metric: str = "l2
     if not 1 <= k <= len(bank):
         raise ValueError(f"k has to be from 1 to {len(bank)}, the number of rows in the bank, not {k}.")
     search = NearestNeighbors(n_neighbors=k, algorithm="brute", metric=METRICS[metric]).fit(bank)
-    with config_context(working_memory=16):  # megabytes of distances at a time; by default a thousand
+    with config_context(working_memory=64):  # megabytes of distances at a time; by default a thousand
         distances, indices = search.kneighbors(queries)
     return Neighbors(indices, distances / bank.shape[1] if metric == "mse" else distances)
 
