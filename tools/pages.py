@@ -198,7 +198,7 @@ def written(page: Page, before: Page | None = None, after: Page | None = None) -
     headings = [(found[1], found[2], _words(found[3])) for found in _HEADING.finditer(body)]
     items = "".join(f'<li><a href="#{id_}">{words}</a></li>' for level, id_, words in headings if level == "2")
     contents = f"<details class='contents'><summary>On this page</summary><ol>{items}</ol></details>" if items else ""
-    page.sections = list(_sections(page))
+    page.sections = list(_sections(page, [id_ for _, id_, _ in headings]))
     return body.replace("<!-- contents -->", contents)
 
 
@@ -206,24 +206,23 @@ def _words(markup: str) -> str:
     return html.unescape(re.sub(r"<[^>]+>", "", markup)).strip()
 
 
-def _sections(page: Page) -> Iterator[dict[str, str]]:
+def _sections(page: Page, anchors: list[str]) -> Iterator[dict[str, str]]:
     """For the search: each section of a page, its anchor, its heading and its words."""
-    heading, text = page.title, []
+    heading, to, text, rest = page.title, f"{page.stem}.html", [], iter(anchors)
     for cell in page.notebook.cells:
         source = cell.source if cell.cell_type == "markdown" else ""
         for line in prose(re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", source)).split("\n"):
             if found := re.match(r"#{2,3} (.+)", line):
-                yield _section(page, heading, text)
-                heading, text = found[1], []
+                yield _section(page, heading, to, text)
+                heading, to, text = _words(found[1]), f"{page.stem}.html#{next(rest)}", []
             else:
                 text.append(_words(line))
-    yield _section(page, heading, text)
+    yield _section(page, heading, to, text)
 
 
-def _section(page: Page, heading: str, text: list[str]) -> dict[str, str]:
-    anchor = "" if heading == page.title else "#" + re.sub(r"[`*]", "", heading).replace(" ", "-")
+def _section(page: Page, heading: str, to: str, text: list[str]) -> dict[str, str]:
     words = re.sub(r"[*`_#>]|\s+", " ", " ".join(text))
-    return {"page": page.title, "to": f"{page.stem}.html{anchor}", "heading": heading, "text": " ".join(words.split())}
+    return {"page": page.title, "to": to, "heading": heading, "text": " ".join(words.split())}
 
 
 def parts_of_the_series() -> list[tuple[str, list[str]]]:
