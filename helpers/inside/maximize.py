@@ -20,7 +20,7 @@ from helpers.inside.scores import Target, as_target, need_gradients
 from helpers.network.hooks import Layer, record
 from helpers.network.running import Images, as_images, evaluating, logits_of
 
-FEW = 100  #: images attacked at a time: what the gradient needs of each takes memory
+FEW = 50  #: images attacked at a time: what the gradient needs of each takes memory
 
 
 @dataclass

@@ -466,3 +466,32 @@ def test_who_never_flips(trained, mnist):
     assert (running.predict(trained, attacked).argmax(1) == 8).sum() == pytest.approx(150, abs=10)
     assert smallest[78].item() == pytest.approx(0.03)
     assert running.predict(trained, images[[78]]).softmax(1)[0, 9].item() == pytest.approx(0.85, abs=0.01)
+
+
+def test_8_is_the_easy_goal_of_one_step_and_ten_small_ones_reach_them_all(trained, mnist):
+    images, labels = mnist.test.images[:300], mnist.test.labels[:300]
+    arrived = {}
+    for goal in range(10):
+        others = moved = images[labels != goal]
+        for _ in range(10):
+            moved = step()(trained, moved, goal, 0.03)
+        said_after = [running.predict(trained, x).argmax(1) for x in (step()(trained, others, goal, 0.3), moved)]
+        arrived[goal] = [(answer == goal).float().mean().item() for answer in said_after]
+    assert arrived[8][0] == pytest.approx(0.90, abs=0.02)
+    assert arrived[1][0] == pytest.approx(0.01, abs=0.01)
+    assert min(ten for _, ten in arrived.values()) > 0.8
+
+
+def test_filter_53_argues_for_a_3_and_6_for_4_7_and_9(trained, mnist):
+    means = []
+    for c in range(10):
+        digits = mnist.test.images[mnist.test.labels == c][:200]
+        with torch.no_grad():
+            maps = trained.features(digits)
+        (slope,) = torch.autograd.grad(trained.classifier(maps.requires_grad_())[:, c].sum(), maps)
+        means.append((maps * slope).detach().sum((2, 3)).mean(0))
+    means = torch.stack(means)  # (10, 64)
+    assert means[3].argmax() == 53
+    assert means[4, 53] < -0.2
+    assert set(means[:, 6].argsort(descending=True)[:3].tolist()) == {4, 7, 9}
+    assert means[6, 6] < -0.3
