@@ -40,6 +40,8 @@ TARGETS = [
     "notebooks",
     "data",
     "checkpoints",
+    "fresh",
+    "update",
     "slides",
     "site",
     "bench",
