@@ -7,15 +7,27 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from helpers.data import shortcuts
 from helpers.exercises.cases import compare
 from helpers.exercises.core import Lesson, Option
 from helpers.exercises.judge import Wrong, array, call, same, tensor, trials
-from helpers.exercises.occlusion import decided, one_number
+from helpers.exercises.occlusion import one_number
 
 LESSON = Lesson("shortcuts")
+
+LESSON.ask(
+    "snow",
+    "Ten answers, two of them wrong, and both times snow is where it should not be, or missing where it should be. How "
+    "many of the 27 students named the snow?",
+    Option("25 before the explanations, and 25 after: the two mistakes give it away", "They do once you know. Before "
+           "the explanations, 12 of the 27 named the snow."),
+    Option("12 before the explanations, 25 after them", "Fewer than half could read it off ten answers. Nearly all "
+           "could read it off the explanations.", right=True),
+    Option("2 before the explanations, 5 after them", "They did better: 12 before, and 25 after. What the answers rest "
+           "on is easy to see in a photograph."),
+)  # fmt: skip
 
 LESSON.ask(
     "without-the-tag",
@@ -24,75 +36,54 @@ LESSON.ask(
     Option("Still about 99%", "Then the tags would not have mattered. But for the network a white square at a known "
            "place is much easier to learn than a shirt."),
     Option("About 90%, as networks without a tag", "It never had to learn what those networks had to: the tag "
-           "answered nearly every question in training."),
-    Option("Well below 75%", "Most of what it knew was the tag. What is left it learned in passing.", right=True),
+           "gave the answer in every training image."),
+    Option("Below 50%", "Most of what it knew was the tag. What is left it learned in passing.", right=True),
 )  # fmt: skip
 
 LESSON.ask(
-    "who-finds-it",
-    "Which method is worst at finding the tag: its brightest pixel lies inside the 3×3 pixels least often?",
-    Option("Occlusion with a 3×3 mask", "There is one position in which this mask covers exactly the tag, and there "
-           "the logit nearly always falls most."),
-    Option("The plain gradient", "It looks like noise on a garment, but on the tag the network is far more sensitive "
-           "than anywhere else."),
-    Option("Guided backprop", "It fails the sanity check, and yet it finds this mark."),
-    Option("Grad-CAM", "Its map has 11×11 places, and one weight for each whole feature map: a cause of 3×3 pixels "
-           "drowns in it.", right=True),
+    "brightest",
+    "The rival without a network points at the brightest pixel of the image and draws lots among equals. In how many "
+    "images does that pixel lie in the tag?",
+    Option("About 1%: the tag has 9 of 784 pixels", "That would be a pixel drawn from all. But the tag is fully white, "
+           "and few other pixels of a photograph are."),
+    Option("About 30%", "Most garments have some pixels as white as the tag, but the tag has nine of them: more than "
+           "its share."),
+    Option("About 75%", "The tag is fully white, and hardly anything else is. So a map that points at bright pixels "
+           "finds the tag without knowing anything about the network.", right=True),
+)  # fmt: skip
+
+LESSON.ask(
+    "grad-cam",
+    "Of all 121 units, 6 or 7 in 100 touch the tag of an image. How often does the strongest unit of Grad-CAM?",
+    Option("About 6%, as by chance", "Then its map would know nothing about the tag. It is coarse, but the tag is what "
+           "the network looks at, and some of its maps show that."),
+    Option("About 30%", "It does better: a unit beside the tag is the strongest one in most of the images."),
+    Option("In more than 60% of the images", "The map is coarse, but its strongest unit looks at the tag. Its "
+           "brightest pixel seldom lies there, because it is drawn at the center of what the unit sees.", right=True),
 )  # fmt: skip
 
 LESSON.ask(
     "one-in-ten",
     "The shop takes one photograph in ten without a tag; the other nine are as before. You train on these, and test on "
     "garments with the tag of another class. How often is the network right?",
-    Option("More than 80%: it has learned to do without tags", "Without a tag it does quite well. But where there is "
-           "one, the tag was right in every single training image: why should it doubt it now?"),
+    Option("More than 80%: it has learned to do without tags", "Without a tag it does quite well. But where there was "
+           "one, it told the truth in every single training image: why should the network doubt it now?"),
     Option("Less than half: where there is a tag, it still follows it", "The exceptions taught it what to do when "
            "there is no tag. That a tag can lie, nobody showed it.", right=True),
-    Option("As before: one in ten is too few to change anything", "Fifteen hundred photographs without a tag are "
-           "fifteen hundred reasons to look at the garment. Compare the two upper pairs of bars."),
-)  # fmt: skip
-
-LESSON.ask(
-    "rotation",
-    "The reference network is right on 99% of the upright digits. You turn them by 90°. What is left?",
-    Option("Nearly all: convolution finds a pattern wherever it is", "Wherever, but not however: a filter that "
-           "answers to horizontal strokes does not answer to vertical ones."),
-    Option("About half", "A 0 survives every turn. But most digits lying on their side look like another digit, "
-           "or like none."),
-    Option("Less than a quarter", "A 0 stays a 0. Nearly all the others become something else: the network has never "
-           "seen a digit lie down.", right=True),
+    Option("About 15%, as before: one in ten is too few to change anything", "Fifteen hundred photographs without a "
+           "tag are fifteen hundred reasons to look at the garment: it is right in about a third."),
 )  # fmt: skip
 
 LESSON.ask(
     "unit",
-    "Look at the garments that excite a unit of the hidden layer most. What will you find?",
-    Option("Each unit stands for one class", "There are 128 units for 10 classes, and nothing in training asks for "
-           "one meaning each."),
-    Option("Each unit answers to related classes, such as all shoes", "Many do. But nothing forbids other pairs, and "
-           "the search here goes for those."),
-    Option("Some units answer to two classes that look nothing alike", "The next layer reads all units together, so "
-           "one unit can serve two purposes.", right=True),
-)  # fmt: skip
-
-LESSON.ask(
-    "one-frame",
-    "A network sees only the first frame of each film. How often does it name the right one of four directions?",
-    Option("About 25%: it can only guess", "Every shape stands everywhere equally often, whatever its direction: "
-           "there is nothing to find in one frame.", right=True),
-    Option("About 50%: position says something", "It would, if shapes started on one side. Here they leave and come "
-           "back, and are everywhere equally often."),
-    Option("About 90%: the shape gives it away", "A square moves in every direction as often as a cross."),
-)  # fmt: skip
-
-LESSON.ask(
-    "backward",
-    "The network with filters over time is shown new films backward. How often does it name the direction in which "
-    "they were made?",
-    Option("As often as forward", "Its filters compare this frame with the next. Backward, the next frame lies on the "
-           "other side."),
-    Option("About 25%: it is confused", "It is not confused. It sees a clear movement in a clear direction."),
-    Option("Almost never", "Right and left change places, and so do up and down. Being wrong every time is the "
-           "right answer to another question.", right=True),
+    "To the eye the two halves of a row have little in common. So does each of the three units have two meanings?",
+    Option("Yes, all three: nothing looks like a coat and like a bag", "Not to you. But units 71 and 98 need the same "
+           "places in both classes, which is one meaning that you have no word for."),
+    Option("One of them does; the other two look for one thing in both classes", "Coats and bags share what unit 71 "
+           "wants, coats and trousers what unit 98 wants. Unit 46 needs different places in pullovers and sneakers.",
+           right=True),
+    Option("No: every unit has one meaning", "Nothing in training asks for that. Unit 46 needs a shoulder and a side "
+           "in pullovers, and the middle of the shoe in sneakers."),
 )  # fmt: skip
 
 
@@ -293,89 +284,3 @@ def _one_tag_each(tagged: Tensor, images: Tensor, labels: Tensor) -> None:
         raise Wrong("The tags still go with the classes: draw them by chance, without looking at the labels.")
     if occurring.shape[1] < 10:
         raise Wrong(f"Only {occurring.shape[1]} of the ten places occur: `randint(0, 10, ...)` ends before the 10.")
-
-
-def _window(
-    read: Callable[..., Any] = lambda whole, masked, c: whole[c] - masked[c],
-    *,
-    last: int = 1,
-    wider: int = 0,
-    fill: Callable[[Tensor], Any] = lambda signal: 0.0,
-    fresh: bool = True,
-) -> Callable[..., Tensor]:
-    """Occlusion in time with another reading of the logits, another window, or another filling."""
-
-    def answer(model: nn.Module, signal: Tensor, c: int, width: int) -> Tensor:
-        covered, found = signal.clone(), []
-        with torch.no_grad():
-            whole = model(signal[None])[0].double()
-            for start in range(signal.shape[1] - width + last):
-                covered = signal.clone() if fresh else covered
-                covered[0, start : start + width + wider] = fill(signal)
-                found.append(read(whole, model(covered[None])[0].double(), c))
-        return torch.stack(found)
-
-    return answer
-
-
-@LESSON.check("occlusion-in-time")
-def occlusion_in_time(answer: Any) -> str:
-    """Drops for signals of several lengths, windows of several widths, and every class."""
-    cases = []
-    for rng, width, c in zip(trials(), (7, 4, 9, 6), (2, 0, 1, 3), strict=True):
-        length = int(rng.integers(30, 45))
-        layers = nn.Conv1d(1, 6, 5), nn.Tanh(), nn.Flatten(), nn.Linear(6 * (length - 4), 12), nn.Tanh()
-        signals = torch.randn(60, 1, length) + 0.7
-        model = decided(nn.Sequential(*layers, nn.Linear(12, 4)), signals)
-        with torch.no_grad():  # the one whose class is not the favorite, or that would be the same question
-            of = next(i for i, z in enumerate(model(signals)) if int(z.argmax()) != c)
-        cases.append((model, signals[of], c, width))
-
-    def otherwise(case: Any, found: np.ndarray, wanted: Tensor) -> str:
-        (_, signal, _, width), n = case, len(wanted)
-        if found.ndim == 2 and found.shape[0] == n and found.shape[1] > 1:
-            return "One number for each window: pick class `c` out of the logits."
-        if found.ndim != 1:
-            return f"One number for each window, shape ({n},) here; yours is {found.shape}."
-        if len(found) == n - 1:
-            return "The last window is missing: `range(length - width + 1)` ends where the window just fits."
-        if len(found) != n:
-            length = signal.shape[1]
-            return f"A window of {width} fits into {length} samples in {n} places; you have {len(found)}."
-        return "Cover samples `start` to `start + width` with 0 in a fresh copy, and subtract the logits of class c."
-
-    sign = "Keep the sign: where the logit rises, what was covered speaks against the class."
-    other = "Pick class `c`, not the one that wins."
-    compare(
-        answer,
-        cases,
-        _window(),
-        (
-            (_window(lambda w, m, c: m[c] - w[c]), "The sign is turned around: a drop is the whole signal's logit "
-             "minus that of the covered one."),
-            (_window(lambda w, m, c: m[c]), "These are the logits themselves. Subtract them from the logit of the "
-             "whole signal."),
-            (_window(lambda w, m, c: (w.softmax(0) - m.softmax(0))[c]), "These are drops in probability. Where the "
-             "network is sure they vanish: take the logit."),
-            (_window(lambda w, m, c: (w.log_softmax(0) - m.log_softmax(0))[c]), "These are drops in the logarithm of "
-             "the probability: take the logit itself."),
-            (_window(lambda w, m, c: w[w.argmax()] - m[w.argmax()]), other),
-            (_window(lambda w, m, c: w.max() - m.max()), other),
-            (_window(lambda w, m, c: w[c] - m.max()), other),
-            *((_window(lambda w, m, c, k=k: w[k] - m[k]), f"That is the drop of class {k}, whatever `c` is.")
-              for k in range(4)),
-            (_window(lambda w, m, c: (w - m).sum()), "Those are all logits added up: pick class `c`."),
-            (_window(lambda w, m, c: (w[c] - m[c]).abs()), sign),
-            (_window(lambda w, m, c: (w[c] - m[c]).relu()), sign),
-            (_window(lambda w, m, c: (w[c] - m[c]) / w[c]), "The drop itself, not its share of the logit."),
-            (_window(wider=1), "Your window is one sample too wide: `start : start + width` has `width` samples."),
-            (_window(wider=-1), "Your window is one sample too narrow: `start : start + width` has `width` samples."),
-            (_window(fill=lambda s: s.mean()), "Cover with 0, not with the mean of the signal."),
-            (_window(fill=lambda s: 1.0), "Cover with 0, not with 1."),
-            (_window(fresh=False), "Later windows still see earlier gaps: cover a fresh copy, `signal.clone()`, in "
-             "each place."),
-        ),
-        otherwise,
-        atol=1e-4,
-    )  # fmt: skip
-    return "Occlusion needs no picture: cover, score, slide. On the heartbeats it points at the odd beat."

@@ -20,6 +20,7 @@ from helpers.explorers.base import Explorer
 from helpers.explorers.confusion import ConfusionBrowser
 from helpers.explorers.draw import DrawDigit
 from helpers.explorers.dropout import DropoutExplorer
+from helpers.explorers.exceptions import ExceptionsExplorer
 from helpers.explorers.filter_recovery import FilterRecovery
 from helpers.explorers.letters import LetterReader
 from helpers.explorers.map import MapExplorer
@@ -71,6 +72,7 @@ MADE = {
     ConfusionBrowser: lambda: ConfusionBrowser(CHANCE.normal(size=(8, 3)), Split(IMAGES, LABELS), CLASSES[:3]),
     DrawDigit: lambda: DrawDigit({"digits": network(), "clothes": network()}),
     DropoutExplorer: lambda: DropoutExplorer(network(), IMAGES, CLASSES),
+    ExceptionsExplorer: lambda: ExceptionsExplorer(share=0.1),
     FilterRecovery: lambda: FilterRecovery({"noise": IMAGES[:2, 0], "blank": 0 * IMAGES[:1, 0]}),
     KernelPlayground: lambda: KernelPlayground({"noise": IMAGES[0, 0], "half": IMAGES[1, 0, :14]}),
     LetterReader: reader,
@@ -120,7 +122,7 @@ def test_every_tool_is_tried_here():
 def options(control):
     """Values to try: all of a menu, both ends and the middle of a slider."""
     if isinstance(control, widgets.SelectionSlider):
-        return [control.options[i] for i in (0, len(control.options) // 2, -1)]
+        return [control._options_full[i][1] for i in (0, len(control.options) // 2, -1)]
     if isinstance(control, (widgets.Dropdown, widgets.ToggleButtons)):
         return [each[1] if isinstance(each, tuple) else each for each in control._options_full]
     if isinstance(control, widgets.Checkbox):

@@ -46,7 +46,7 @@ SLIDE_TYPES = {"slide", "subslide", "fragment", "notes", "skip", ""}
 TAGS = {"setup", "answer", "claims", "exercise", "check", "nbval-check-output", "real-data"}
 CLOSING = ("Exercises", "Summary", "Three questions to answer aloud", "Read more", "Next lesson")
 #: Lessons that are longer than their budget and wait to be cut.
-LONG = {"shortcuts"}
+LONG: set[str] = set()
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)")
 
 
