@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from helpers.network.hooks import hooked
-from helpers.network.running import Images, as_images, evaluating, images_at_once, logits_of
+from helpers.network.running import Images, as_images, evaluating, images_at_once, logits_of, network
 
 # Name used in the lessons → name in scikit-learn.
 METRICS = {"l1": "manhattan", "l2": "euclidean", "mse": "sqeuclidean", "cosine": "cosine"}
@@ -39,7 +39,7 @@ def vectors(model: nn.Module, images: Images, batch_size: int | None = None) -> 
         TypeError: if the images are no floats.
         ValueError: if the images do not fit the network, or it has no dense layer.
     """
-    dense: list[nn.Module] = [m for m in model.modules() if isinstance(m, nn.Linear)]
+    dense: list[nn.Module] = [m for m in network(model).modules() if isinstance(m, nn.Linear)]
     last = [m for m in model.modules() if isinstance(m, nn.Conv2d)][-1:]
     dense = dense or [m for m in last if m.kernel_size == (1, 1)]
     if not dense:

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from helpers.inside.scores import Target, as_target, need_gradients
 from helpers.network.hooks import Layer, record
-from helpers.network.running import Images, as_images, evaluating, logits_of
+from helpers.network.running import Images, answer, as_images, evaluating, logits_of
 
 FEW = 50  #: images attacked at a time: what the gradient needs of each takes memory
 
@@ -186,13 +186,8 @@ def filter_images(
     need_gradients(model)
     with evaluating(model):
         probe = as_images(model, faint_noise(1, (channels, size, size), seed) if start is None else start)
-        try:
-            with record(model, layer) as store, torch.no_grad():
-                model(probe[:1])
-        except RuntimeError as error:
-            raise ValueError(
-                f"The network does not accept images of shape {tuple(probe.shape[1:])}: {error}"
-            ) from error
+        with record(model, layer) as store, torch.no_grad():
+            answer(model, probe[:1])
         count = next(iter(store.values())).shape[1]
         chosen = list(range(count) if filters is None else filters)
         if not chosen or min(chosen) < 0 or max(chosen) >= count:
@@ -230,7 +225,7 @@ def dream(
 
         def score(x: Tensor) -> Tensor:
             with record(part, layer, detach=False) as maps:
-                part(x)
+                answer(part, x)
             return next(iter(maps.values())).square().flatten(1).mean(1)
 
         return ascend(score, images, steps=steps, lr=strength, jitter=2, frames=frames)

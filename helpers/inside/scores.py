@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.network.hooks import record
-from helpers.network.running import logits_of
+from helpers.network.running import logits_of, network
 
 Target = int | Iterable[int] | Tensor | np.ndarray | None
 Neuron = tuple  # (layer, channel, row, column), or (layer, unit) for a dense layer
@@ -27,6 +27,8 @@ def as_target(target: Target, logits: Tensor) -> Tensor:
         ValueError: if there are not as many as images, or one is not a class of the network.
     """
     n, classes = logits.shape
+    if not torch.isfinite(logits.detach()).all():
+        raise ValueError("The network answers with NaN or infinity: its weights are broken, so load or train it again.")
     if target is None:
         return logits.detach().argmax(1)
     if isinstance(target, Iterable) and not isinstance(target, (Tensor, np.ndarray, str)):
@@ -52,7 +54,7 @@ def need_gradients(model: nn.Module) -> None:
     """
     if torch.is_inference_mode_enabled():
         raise RuntimeError("No gradients exist inside torch.inference_mode(): call this helper outside of it.")
-    if any(p.is_inference() for p in model.parameters()):
+    if any(p.is_inference() for p in network(model).parameters()):
         raise RuntimeError(
             "This network was built inside torch.inference_mode() and has no gradients: build it outside."
         )

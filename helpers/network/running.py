@@ -23,7 +23,7 @@ Images = Tensor | np.ndarray
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Evaluation mode (no dropout, stored batch statistics) for the block; each module's own flag comes back after."""
-    flags = [(module, module.training) for module in model.modules()]
+    flags = [(module, module.training) for module in network(model).modules()]
     try:
         model.eval()
         yield
