@@ -17,10 +17,12 @@ from helpers.explorers.activation_browser import ActivationBrowser
 from helpers.explorers.ascent import AscentExplorer
 from helpers.explorers.attack import AttackExplorer
 from helpers.explorers.base import Explorer
+from helpers.explorers.class_maps import ClassMapBrowser
 from helpers.explorers.confusion import ConfusionBrowser
 from helpers.explorers.draw import DrawDigit
 from helpers.explorers.dropout import DropoutExplorer
 from helpers.explorers.exceptions import ExceptionsExplorer
+from helpers.explorers.filter_growth import FilterGrowth
 from helpers.explorers.filter_recovery import FilterRecovery
 from helpers.explorers.letters import LetterReader
 from helpers.explorers.map import MapExplorer
@@ -40,6 +42,7 @@ from helpers.explorers.turn import TurnDigit
 from helpers.explorers.weight_ledger import WeightLedger
 from helpers.explorers.window_stepper import WindowStepper
 from helpers.inside import maximize
+from helpers.network import photonet
 from helpers.network.models import ConvNet
 
 CHANCE = np.random.default_rng(0)
@@ -64,15 +67,22 @@ def reader():
     return LetterReader(nn.Sequential(*layers), {"one": "ACGTTATAAAC", "other": "GGGGGCCCCCC"}, 1, ["no", "yes"])
 
 
+PHOTOGRAPHS = {name: torch.rand(3, 51, 51, generator=torch.Generator().manual_seed(i)) for i, name in enumerate("ab")}
 POINTS = {name: CHANCE.random((8, 2)) for name in ("one", "other")}
 MADE = {
     ActivationBrowser: lambda: ActivationBrowser(network(), Split(IMAGES, LABELS), classes=CLASSES),
     AscentExplorer: lambda: AscentExplorer(climbs(), CLASSES),
     AttackExplorer: lambda: AttackExplorer(network(), *FEW),
+    ClassMapBrowser: lambda: ClassMapBrowser(
+        {"one": photonet.untrained(), "other": photonet.untrained(1)}, PHOTOGRAPHS, ("bow tie", "weevil")
+    ),
     ConfusionBrowser: lambda: ConfusionBrowser(CHANCE.normal(size=(8, 3)), Split(IMAGES, LABELS), CLASSES[:3]),
     DrawDigit: lambda: DrawDigit({"digits": network(), "clothes": network()}),
     DropoutExplorer: lambda: DropoutExplorer(network(), IMAGES, CLASSES),
     ExceptionsExplorer: lambda: ExceptionsExplorer(share=0.1),
+    FilterGrowth: lambda: FilterGrowth(
+        [(step, torch.randn(8, 3, 5, 5)) for step in (0, 100, 200)], torch.randn(4, 3, 4, 4)
+    ),
     FilterRecovery: lambda: FilterRecovery({"noise": IMAGES[:2, 0], "blank": 0 * IMAGES[:1, 0]}),
     KernelPlayground: lambda: KernelPlayground({"noise": IMAGES[0, 0], "half": IMAGES[1, 0, :14]}),
     LetterReader: reader,
