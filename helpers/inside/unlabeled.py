@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+from tqdm.auto import tqdm
 
 #: Added to the variance of a patch before its contrast is brought to 1, so that the noise of even areas is not.
 EVEN = 1e-3
@@ -137,6 +138,7 @@ def learn(
     batch: int = 2000,
     seed: int = 0,
     watch: Callable[[int, Tensor], None] | None = None,
+    bar: bool = False,
 ) -> Unlabeled:
     """Learn filters w, of length 1 in the whitened space, from patches; z are the coordinates of a patch.
 
@@ -152,6 +154,7 @@ def learn(
         batch: patches a step.
         seed: random seed of the start and the batches.
         watch: called with the step and the patterns (n, 3, size, size) after every 100 steps.
+        bar: show a progress bar.
 
     Raises:
         ValueError: if the patches have another shape, or a number is below 1.
@@ -174,7 +177,7 @@ def learn(
         return (functional.normalize(free.detach(), dim=1) @ back).view(shape)
 
     start, losses = patterns(), []
-    for step in range(1, steps + 1):
+    for step in tqdm(range(1, steps + 1), disable=not bar, leave=False, desc="learning", unit="step"):
         z = coordinates[torch.randint(len(coordinates), (batch,), generator=generator)]
         with torch.enable_grad():
             w = functional.normalize(free, dim=1)
@@ -189,3 +192,51 @@ def learn(
     w = functional.normalize(free.detach(), dim=1)
     multiplied = (w @ torch.from_numpy(white.forward).float().T).view(shape)
     return Unlabeled(multiplied, patterns(), start, losses, white.share)
+
+
+class Relatives(NamedTuple):
+    """For each wanted filter, what is most like it, whatever the sign and the place.
+
+    Attributes:
+        cosines: (m,), signed: −1 for the same pattern upside down.
+        index: (m,), which of the patterns holds it.
+        windows: (m, 3, k, k), the part of that pattern, turned to the sign of the wanted filter, of length 1.
+    """
+
+    cosines: Tensor
+    index: Tensor
+    windows: Tensor
+
+
+def relatives(patterns: Tensor, wanted: Tensor) -> Relatives:
+    """Find each wanted filter's nearest relative among all windows of its size in all patterns, by |cosine|.
+
+    A window that holds less than a quarter of its pattern's energy, the sum of the squared weights, does not count: it
+    would be a corner in which the pattern is nearly gray.
+
+    Args:
+        patterns: (n, 3, size, size).
+        wanted: (m, 3, k, k), with k up to size.
+
+    Raises:
+        ValueError: if one of them has another shape, or the wanted filters are larger.
+    """
+    fits = patterns.ndim == wanted.ndim == 4 and patterns.shape[1] == wanted.shape[1]
+    if not fits or not len(patterns) or not len(wanted) or wanted.shape[-1] > patterns.shape[-1]:
+        raise ValueError(
+            f"Relatives are looked for in patterns (n, 3, size, size), of filters (m, 3, k, k) that are not larger; got "
+            f"{tuple(patterns.shape)} and {tuple(wanted.shape)}."
+        )
+    side = wanted.shape[-1]
+    cut = patterns.detach().float().unfold(2, side, 1).unfold(3, side, 1)  # (n, 3, rows, columns, k, k)
+    windows = cut.permute(0, 2, 3, 1, 4, 5).flatten(1, 2)  # (n, places, 3, k, k)
+    energy = windows.square().sum((2, 3, 4))
+    of, place = (energy >= 0.25 * patterns.detach().square().sum((1, 2, 3))[:, None]).nonzero(as_tuple=True)
+    if not len(of):
+        raise ValueError("No window holds a quarter of its pattern: the wanted filters are too small.")
+    rows = functional.normalize(windows[of, place].flatten(1), dim=1)
+    likeness = rows @ functional.normalize(wanted.detach().float().flatten(1), dim=1).T  # (windows, m)
+    best = likeness.abs().argmax(0)
+    cosines = likeness[best, torch.arange(len(wanted))]
+    found = (rows[best] * cosines.sign()[:, None]).view_as(wanted)
+    return Relatives(cosines, of[best], found)

@@ -2,6 +2,7 @@
 
 from helpers.plots.charts import bars, confusion, curve_row, curves, probabilities
 from helpers.plots.clouds import album, cloud, dots
+from helpers.plots.colors import color_sheet, colored
 from helpers.plots.diagrams import deep_filter, rulers
 from helpers.plots.live import LiveCurves, history
 from helpers.plots.pictures import images, mosaic, numbers, overlay
@@ -16,6 +17,8 @@ __all__ = [
     "album",
     "bars",
     "cloud",
+    "color_sheet",
+    "colored",
     "confusion",
     "curve_row",
     "curves",

@@ -123,3 +123,46 @@ def test_what_cannot_be_learned_from_is_refused_in_a_sentence(call, words):
     with pytest.raises(ValueError, match=words) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+def test_a_filter_hidden_in_a_larger_one_is_found_at_any_place_and_sign():
+    rng = torch.Generator().manual_seed(0)
+    wanted = torch.randn(4, 3, 3, 3, generator=rng)
+    patterns = 0.01 * torch.randn(6, 3, 5, 5, generator=rng)
+    for i, (where, row, column, strength) in enumerate(
+        [(5, 0, 2, 3.0), (1, 2, 0, -0.5), (0, 1, 1, 2.0), (3, 2, 2, -1)]
+    ):
+        patterns[where, :, row : row + 3, column : column + 3] += strength * wanted[i]
+    found = unlabeled.relatives(patterns, wanted)
+    assert found.index.tolist() == [5, 1, 0, 3]
+    assert found.cosines.sign().tolist() == [1, -1, 1, -1]
+    assert found.cosines.abs().min() > 0.98
+    torch.testing.assert_close(found.windows.flatten(1).norm(dim=1), torch.ones(4))
+    assert (cosines(found.windows, wanted).diagonal() > 0.98).all()  # turned to the sign of what was wanted
+
+
+def test_a_nearly_empty_corner_is_no_relative():
+    pattern = torch.zeros(1, 1, 4, 4)
+    pattern[0, 0, :2, :2] = torch.tensor([[5.0, -5.0], [5.0, -5.0]])
+    pattern[0, 0, 2:, 2:] = torch.tensor([[0.1, 0.1], [-0.1, -0.1]])
+    wanted = torch.tensor([[[[1.0, 1.0], [-1.0, -1.0]]]])
+    assert unlabeled.relatives(pattern, wanted).cosines.abs().item() < 0.8
+
+
+@pytest.mark.parametrize(
+    ("patterns", "wanted"),
+    [
+        ((2, 3, 4, 4), (2, 3, 5, 5)),
+        ((2, 3, 4, 4), (2, 1, 3, 3)),
+        ((2, 3, 4), (2, 3, 3, 3)),
+        ((0, 3, 4, 4), (2, 3, 3, 3)),
+    ],
+)
+def test_filters_that_cannot_be_relatives_are_refused(patterns, wanted):
+    with pytest.raises(ValueError, match="Relatives are looked for"):
+        unlabeled.relatives(torch.ones(patterns), torch.ones(wanted))
+
+
+def test_windows_too_small_for_their_patterns_are_refused():
+    with pytest.raises(ValueError, match="too small"):
+        unlabeled.relatives(torch.ones(1, 3, 9, 9), torch.ones(1, 3, 2, 2))
