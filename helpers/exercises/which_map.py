@@ -334,7 +334,7 @@ def _patient(rng: np.random.Generator) -> ConvNet:
     network = ConvNet(classes=3, size=12, filters=(8, 16), hidden=32)
     descent = torch.optim.Adam(network.parameters(), 0.01)
     for _ in range(2 * _STEPS):  # until little is left to learn
-        images, labels = _blobs(rng, 32)
+        images, labels = _blobs(rng, 20)
         loss = functional.cross_entropy(network(images), labels)
         descent.zero_grad()
         loss.backward()
@@ -353,7 +353,7 @@ def _in_box(network: ConvNet, images: Tensor, box: Tensor) -> float:
 @LESSON.check("hide")
 def hide(function: Any) -> str:
     """A loss of (network, images, answers, box) that, in a few steps, empties the box of a map, answers kept."""
-    for case, rng in enumerate(trials(2)):
+    for rng in trials(1):
         honest = _patient(rng)
         box = torch.zeros(12, 12)
         row, column = _CORNERS[int(rng.integers(3))]
@@ -361,8 +361,7 @@ def hide(function: Any) -> str:
         fresh, _ = _blobs(rng, 200)
         answers, before = honest(fresh).argmax(1), _in_box(honest, fresh, box)
         liar = copy.deepcopy(honest)
-        if case == 0:
-            _reaches_the_weights(function, liar, rng, box)
+        _reaches_the_weights(function, liar, rng, box)
         _bribed(function, honest, liar, rng, box)
         with torch.no_grad():
             kept = float((liar(fresh).argmax(1) == answers).float().mean())
@@ -376,7 +375,7 @@ def hide(function: Any) -> str:
             raise Wrong(
                 f"The map moved INTO the box: its share there rose from {before:.0%} to {after:.0%}. A loss is lowered."
             )
-        if after > 0.4 * before:
+        if after > 0.6 * before:
             raise Wrong(
                 f"The answers stay, but so does the map: its share in the box was {before:.0%} and is {after:.0%}. "
                 "Let the share in the box, |gradient| there over |gradient| everywhere, weigh more."
@@ -424,7 +423,7 @@ def _bribed(function: Any, honest: ConvNet, liar: ConvNet, rng: np.random.Genera
     """Fine-tune the copy in place with the student's loss."""
     descent = torch.optim.Adam(liar.parameters(), 0.01)
     for _ in range(_STEPS):
-        images, _ = _blobs(rng, 32)
+        images, _ = _blobs(rng, 20)
         with torch.no_grad():
             answers = honest(images).argmax(1)
         loss = _loss(function, liar, images, answers, box)
