@@ -125,7 +125,7 @@ def as_floats(x: Any) -> Tensor:
         raise TypeError(f"The images have to be floats in [0, 1], these are {x.dtype}: divide by 255 first.")
     if x.numel() == 0:
         raise ValueError(f"An array of shape {tuple(x.shape)} holds no image.")
-    if not torch.isfinite(x).all():
+    if not torch.isfinite(torch.stack(torch.aminmax(x))).all():  # both are NaN if one is; needs no copy of the images
         raise ValueError("The images hold NaN or infinity, which no network can score.")
     return x
 
