@@ -57,6 +57,12 @@ class Split:
     labels: Array
 
     def __post_init__(self) -> None:
+        if not all(hasattr(part, "shape") and hasattr(part, "__getitem__") for part in (self.images, self.labels)):
+            raise TypeError("A split is made of two arrays or tensors: images (N, 1, H, W) and labels (N,).")
+        if self.labels.ndim != 1:
+            raise ValueError(
+                f"Images come first, then one label for each; these labels are {tuple(self.labels.shape)}."
+            )
         if len(self.images) != len(self.labels):
             raise ValueError(f"Give one label per image: there are {len(self.images)} and {len(self.labels)}.")
 
@@ -70,7 +76,10 @@ class Split:
 
         Raises:
             IndexError: if there is no such image.
+            TypeError: if it is none of these.
         """
+        if index is None or isinstance(index, str | float | tuple):
+            raise TypeError(f"Take a number, a slice, an array of numbers or a mask out of a split, not {index!r}.")
         if isinstance(index, int | np.integer) and not isinstance(index, bool | np.bool):
             if not -len(self) <= index < len(self):
                 raise IndexError(f"There is no image {index}: this split has {len(self)}, numbered from 0.")
@@ -82,10 +91,10 @@ class Split:
         """Cut in two: the first ``n`` images, and the rest (views of the same memory).
 
         Raises:
-            ValueError: if ``n`` is not between 0 and the number of images.
+            ValueError: if ``n`` is not a whole number between 0 and the number of images.
         """
-        if not 0 <= n <= len(self):
-            raise ValueError(f"Cut between 0 and {len(self)}, not at {n}.")
+        if not isinstance(n, int | np.integer) or not 0 <= n <= len(self):
+            raise ValueError(f"Cut at a whole number between 0 and {len(self)}, not at {n!r}.")
         return self[:n], self[n:]
 
     def torch(self) -> "Split":
@@ -140,10 +149,12 @@ def load(name: str, first: int | tuple[int, int] | None = None) -> Dataset:
             220 MB.
 
     Raises:
-        ValueError: for another name.
+        ValueError: for another name, or a number of images that is none.
     """
     _known(name)
     ends = first if isinstance(first, tuple) else (first, first)
+    if len(ends) != 2 or not all(end is None or (isinstance(end, int | np.integer) and end > 0) for end in ends):
+        raise ValueError(f"first is a number of images, or two: (training, test); got {first!r}.")
     found = download.find(name)
     if found.arrays is None:
         from helpers.data import standin

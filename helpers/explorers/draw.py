@@ -57,9 +57,9 @@ class DrawDigit(Explorer):
     """
 
     alt = (
-        "Draw a digit: a sheet to draw on, a stored drawing, a network, thickness, turn and filling to choose; beside it "
-        "the drawing as 28×28 pixels, the probabilities of ten classes, its occlusion and saliency maps, and the feature "
-        "maps of both layers."
+        "Draw a digit: a sheet to draw on, a stored drawing, a network, thickness, turn and filling to choose; beside "
+        "it the drawing as 28×28 pixels, the probabilities of ten classes, its occlusion and saliency maps, and the "
+        "feature maps of both layers."
     )
 
     def __init__(self, models: Mapping[str, nn.Module] | None = None, **values: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from helpers.plots.style import BAD, COLORS, FAINT, GOOD, RC, Picture, as_array, as_picture, figure, show
+from helpers.plots.style import BAD, COLORS, FAINT, GOOD, RC, Picture, as_array, as_picture, figure, positive, show
 
 
 def curves(
@@ -43,14 +43,25 @@ def curves(
         width: inches.
         height: inches.
         alt: alternative text; composed from the labels if not given.
+
+    Raises:
+        TypeError: if the series have no names.
+        ValueError: if a series is no list of numbers, or its x values are not as many.
     """
+    if not isinstance(series, Mapping) or not (mark is None or isinstance(mark, Mapping)):
+        raise TypeError('Lines and marks have names: pass a dictionary such as {"training": losses}.')
+    positive(width=width, height=height)
     with matplotlib.rc_context(RC):
         drawn = figure(width, height)
         axes = drawn.add_subplot()
         for name, values in series.items():
             own = isinstance(values, tuple) and len(values) == 2
             ys = as_array(values[1] if own else values)
+            if ys.ndim == 0 or ys.dtype.kind not in "biuf":
+                raise ValueError(f"{name!r} is a list of numbers; got {values!r}.")
             xs = as_array(values[0]) if own else (np.arange(len(ys)) if x is None else as_array(x))
+            if len(xs) != len(ys):
+                raise ValueError(f"Every value of {name!r} needs its x: there are {len(ys)} and {len(xs)}.")
             axes.plot(xs, ys, label=name, marker=marker or None)
         for name, place in (mark or {}).items():
             axes.axvline(place, color=FAINT, linestyle="--", linewidth=1.4)

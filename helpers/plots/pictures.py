@@ -20,12 +20,14 @@ from helpers.plots.style import (
     Kind,
     Picture,
     as_array,
+    as_list,
     as_picture,
     colormap,
     figure,
     frame,
     legible,
     limit,
+    positive,
     scale,
     show,
     wrap,
@@ -67,9 +69,19 @@ def images(
     Raises:
         ValueError: if there is no picture, or not one title for each.
     """
-    arrays = [as_picture(p) for p in pictures]
+    arrays = [as_picture(p) for p in as_list(pictures)]
     if not arrays:
         raise ValueError("There is no picture to show: pass at least one.")
+    if columns is not None and (columns != int(columns) or columns < 1):
+        raise ValueError(f"columns is how many pictures stand in a row, at least 1; got {columns}.")
+    positive(side=side)
+    if boxes is not None and not isinstance(boxes, Mapping):
+        raise TypeError("boxes is a dictionary: the number of a picture, and a list of (top, left, height, width).")
+    for index, frames in (boxes or {}).items():
+        if not -len(arrays) <= index < len(arrays) or any(len(frame) != 4 for frame in frames):
+            raise ValueError(
+                f"boxes has (top, left, height, width) for pictures from 0 to {len(arrays) - 1}; got {index}: {frames}."
+            )
     titles = list(titles) if titles is not None else [""] * len(arrays)
     if len(titles) != len(arrays):
         raise ValueError(f"Every picture needs a title: {len(arrays)} pictures, {len(titles)} titles.")

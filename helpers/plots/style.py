@@ -11,6 +11,7 @@ import io
 import struct
 import textwrap
 import zlib
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import matplotlib
@@ -250,3 +251,27 @@ def note(axes: Axes, text: str, color: str = FAINT) -> None:
 def wrap(text: str, width: int) -> str:
     """Break a title into lines of at most ``width`` characters."""
     return "\n".join(textwrap.wrap(text, width)) if text else ""
+
+
+def positive(**sizes: float) -> None:
+    """Refuse sizes that are not above zero.
+
+    Raises:
+        ValueError: naming the size.
+    """
+    for name, size in sizes.items():
+        if not size > 0:
+            raise ValueError(f"{name} is a number of inches above 0; got {size}.")
+
+
+def as_list(pictures: Iterable[Any]) -> list[Any]:
+    """The pictures of a list, an array or a tensor, one by one.
+
+    Raises:
+        TypeError: for a split, a data set, or what is no list at all.
+    """
+    if hasattr(pictures, "images") or hasattr(pictures, "test"):
+        raise TypeError("Give the images alone, as in mnist.test.images[:8].")
+    if isinstance(pictures, str) or not hasattr(pictures, "__iter__"):
+        raise TypeError(f"Pass a list of pictures, not {type(pictures).__name__}.")
+    return list(pictures)

@@ -700,3 +700,36 @@ def test_the_readme_lists_the_checksums_the_code_uses(monkeypatch):
     assert f"| `{raw.NETWORK.path}` | {raw.NETWORK.size:,} | `{raw.NETWORK.sha256}` |" in readme
     assert "fb13faa" in readme
     assert all("fb13faa" in url for url in raw.NETWORK.urls)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "words"),
+    [
+        (None, None, "two arrays or tensors"),
+        ([1], [2], "two arrays or tensors"),
+        ("ab", "cd", "two arrays or tensors"),
+        (np.arange(4), np.zeros((4, 1, 2, 2)), "Images come first"),
+        (np.zeros((4, 1, 2, 2)), np.eye(4), "Images come first"),
+    ],
+)
+def test_what_is_no_split(images, labels, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        data.Split(images, labels)
+
+
+@pytest.mark.parametrize("index", ["a", 1.5, None, (0, 1)])
+def test_what_is_no_part_of_a_split(index):
+    with pytest.raises(TypeError, match="Take a number, a slice"):
+        data.Split(np.zeros((4, 1, 2, 2)), np.arange(4))[index]
+
+
+@pytest.mark.parametrize("n", [1.5, "a", None, -1, 5])
+def test_what_is_no_place_to_cut(n):
+    with pytest.raises(ValueError, match="Cut at a whole number between 0 and 4"):
+        data.Split(np.zeros((4, 1, 2, 2)), np.arange(4)).split(n)
+
+
+@pytest.mark.parametrize("first", [0, -1, "a", 1.5, (1, 2, 3), (1, 0)])
+def test_what_is_no_number_of_images(first):
+    with pytest.raises(ValueError, match="first is a number of images"):
+        data.load("mnist", first=first)
