@@ -48,7 +48,7 @@ LESSON.ask(
     Option("For about 5", "About 5% of the masks change the answer, so that is what a mask at a random position would "
            "do. You may choose among 484."),
     Option("For about 20", "A mask of 3×3 is enough for that many. This one is larger."),
-    Option("For more than half", "For 63. Most digits hang on a few pixels, if you choose them well.", right=True),
+    Option("For more than half", "For 63. Most digits depend on a few pixels, if you choose them well.", right=True),
 )  # fmt: skip
 
 LESSON.ask(
@@ -92,8 +92,8 @@ LESSON.ask(
     "1.3. What do both together cost?",
     Option("About 1.5: the two drops add up", "That is a good rule. For most pairs of masks the joint drop is near the "
            "sum. This pair is an exception, because each half can replace the other."),
-    Option("Less than 1.5, because the network is used to the first mask", "Nothing is used to anything here: each "
-           "answer begins anew. And half a bar is still a bar, but no bar is none."),
+    Option("Less than 1.5, because the network is used to the first mask", "A network gets used to nothing: each "
+           "answer starts from scratch. And half a bar is still a bar, but without both halves there is none."),
     Option("About 7, and the answer changes", "Each half is enough for a 7. Cover one at a time and neither seems to "
            "matter. Without both it is a 1.", right=True),
 )  # fmt: skip
