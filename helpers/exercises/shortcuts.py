@@ -57,7 +57,7 @@ LESSON.ask(
     "Of all 121 units, 6 or 7 in 100 touch the tag of an image. How often does the strongest unit of Grad-CAM?",
     Option("About 6%, as by chance", "Then its map would know nothing about the tag. It is coarse, but the tag is what "
            "the network looks at, and some of its maps show that."),
-    Option("About 30%", "It does better: a unit beside the tag is the strongest one in most of the images."),
+    Option("About 30%", "It does better: in most of the images the strongest unit touches the tag."),
     Option("In more than 60% of the images", "The map is coarse, but its strongest unit looks at the tag. Its "
            "brightest pixel seldom lies there, because it is drawn at the center of what the unit sees.", right=True),
 )  # fmt: skip
