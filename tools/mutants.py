@@ -76,16 +76,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "silenced = drop.argsort(descending=True)[:21].tolist()",
     ): "Any channels within the budget that make the network change its mind are right.",
     (
-        "feature_space/nearest-label",
-        "nearest = [((bank - q) ** 2).mean(axis=1).argmin() for q in queries]",
-        "nearest = [((bank - q) ** 2).sum(axis=1).argmin() for q in queries]",
-    ): "The sum is the mean times the number of pixels: the same image is nearest.",
-    (
-        "feature_space/pca-by-hand",
-        "_, _, directions = np.linalg.svd(centered, full_matrices=False)",
-        "_, _, directions = np.linalg.svd(centered, full_matrices=True)",
-    ): "The further directions are not used.",
-    (
         "saliency/three-rules",
         "return g * (x > 0) * (g > 0)",
         "return g * (x > 0) * (g >= 0)",
@@ -115,21 +105,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "on = torch.rand(hidden.shape) >= p",
         "on = torch.rand(hidden.shape) > p",
     ): "The two differ where a random number is p to the last bit.",
-    (
-        "shortcuts/occlusion-in-time",
-        "whole = model(signal[None])[0, c]",
-        "whole = model(signal[None])[-1, c]",
-    ): "The exercise hands over one signal of one channel: the first is the last.",
-    (
-        "shortcuts/occlusion-in-time",
-        "covered[0, start:start + width] = 0",
-        "covered[-1, start:start + width] = 0",
-    ): "The exercise hands over one signal of one channel: the first is the last.",
-    (
-        "shortcuts/occlusion-in-time",
-        "drops.append(whole - model(covered[None])[0, c])",
-        "drops.append(whole - model(covered[None])[-1, c])",
-    ): "The exercise hands over one signal of one channel: the first is the last.",
     (
         "pooling/twins",
         "second[0, :2], second[1, :2] = (first[1, :2], first[0, :2])",
