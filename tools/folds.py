@@ -19,6 +19,8 @@ def fold(cell: nbformat.NotebookNode) -> None:
     """Replace, in place, the outputs of a code cell tagged `answer` by one folded HTML output."""
     if ANSWER not in cell.metadata.get("tags", []) or not cell.outputs or is_folded(cell):
         return
+    if any(output.output_type == "error" for output in cell.outputs):
+        return  # to be refused, not hidden
     inside = "\n".join(part for part in map(_as_html, cell.outputs) if part)
     source = f"<details><summary>{SUMMARY}</summary>\n{inside}\n</details>"
     cell.outputs = [nbformat.v4.new_output("display_data", data={"text/html": source, "text/plain": PLAIN})]

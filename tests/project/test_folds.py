@@ -60,3 +60,9 @@ def test_only_answers_are_folded(answer):
     answer.metadata.tags, answer.outputs = ["answer"], []
     folds.fold(answer)
     assert answer.outputs == []
+
+
+def test_an_error_is_not_hidden_in_a_fold(answer):
+    answer.outputs.append(nbformat.v4.new_output("error", ename="ValueError", evalue="no", traceback=[]))
+    folds.fold(answer)
+    assert answer.outputs[-1].output_type == "error"
