@@ -18,19 +18,19 @@ from helpers.network.photonet import PhotoNet
 from helpers.network.running import predict
 from helpers.plots.style import as_array, figure
 
-#: So bright is a photograph where the map of a class is 0.
-DIM = 0.15
+#: How much of a photograph is left where the map of a class is 0.
+FAINT = 0.15
 
 
 def lit(picture: np.ndarray, spot: np.ndarray) -> np.ndarray:
-    """A photograph (H, W, 3), dark where a map (H, W) is 0, as it is where the map is highest."""
+    """A photograph (H, W, 3), nearly white where a map (H, W) is 0 or less, as it is where the map is highest."""
     top = float(spot.max())
-    share = spot / top if top > 0 else np.zeros_like(spot)
-    return picture * (DIM + (1 - DIM) * share[..., None])
+    share = (spot / top).clip(0) if top > 0 else np.zeros_like(spot)
+    return 1 - (1 - picture) * (FAINT + (1 - FAINT) * share[..., None])
 
 
 class ClassMapBrowser(Explorer):
-    """A photograph, and the same lit by the map of a class before the average that makes it the logit.
+    """A photograph, and the same faded by the map of a class before the average that makes it the logit.
 
     Args:
         models: networks for photographs by name, such as the trained one and one with random weights.
@@ -43,8 +43,8 @@ class ClassMapBrowser(Explorer):
     """
 
     alt = (
-        "Class-map browser: a photograph with the three most probable classes, and the photograph lit where the map of "
-        "a chosen class is high, with the mean of the map, which is the logit, its highest value and the probability."
+        "Class-map browser: a photograph with the three most probable classes, and the photograph faded where the map "
+        "of a chosen class is low, with the mean of the map, which is the logit, its highest value and the probability."
     )
 
     _found: tuple[Hashable, Tensor, Tensor] | None = None
@@ -72,14 +72,14 @@ class ClassMapBrowser(Explorer):
         return {"photograph": menu("photograph", self.photographs), "target": menu("class", self.classes), **networks}
 
     def build(self) -> Figure:
-        """The photograph at the left, the lit one at the right."""
-        drawn = figure(8.4, 4.6, layout=None)
-        places = [drawn.add_axes((left, 0.02, 0.46, 0.8)) for left in (0.02, 0.52)]
+        """The photograph at the left, the faded one at the right."""
+        drawn = figure(7.6, 4.1, layout=None)
+        places = [drawn.add_axes((left, 0.02, 0.46, 0.83)) for left in (0.02, 0.52)]
         (self._shown, self._says), (self._lit, self._title) = (panel(axes, size=13) for axes in places)
         return drawn
 
     def draw(self, photograph: str, target: str, network: str | None = None) -> None:
-        """Compute all maps once for each photograph and network, and light the photograph by one of them."""
+        """Compute all maps once for each photograph and network, and fade the photograph by one of them."""
         image, number = self.photographs[photograph], self.classes[target]
         maps, chances = self._maps(photograph, next(iter(self.models)) if network is None else network)
         spot = as_array(place(maps[[number]], self._model, image[None], "maps")[0])

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from helpers import data
-from helpers.explorers.class_maps import DIM, ClassMapBrowser, lit
+from helpers.explorers.class_maps import FAINT, ClassMapBrowser, lit
 from helpers.network import photonet
 
 
@@ -35,10 +35,11 @@ def test_the_mean_in_the_title_is_the_logit(tool):
     assert photonet.names()[int(logits.argmax())] in tool._says.get_text()
 
 
-def test_a_photograph_is_lit_where_the_map_is_high():
-    picture, spot = np.full((2, 2, 3), 0.8), np.array([[0.0, 1.0], [2.0, 4.0]])
-    np.testing.assert_allclose(lit(picture, spot)[..., 0], 0.8 * (DIM + (1 - DIM) * spot / 4))
-    np.testing.assert_allclose(lit(picture, 0 * spot), 0.8 * DIM * np.ones((2, 2, 3)))
+def test_a_photograph_fades_where_the_map_is_low():
+    picture, spot = np.full((2, 2, 3), 0.8), np.array([[-1.0, 1.0], [2.0, 4.0]])
+    left = FAINT + (1 - FAINT) * np.array([[0.0, 0.25], [0.5, 1.0]])
+    np.testing.assert_allclose(lit(picture, spot)[..., 0], 1 - 0.2 * left)
+    np.testing.assert_allclose(lit(picture, 0 * spot)[..., 0], np.full((2, 2), 1 - 0.2 * FAINT))
 
 
 def test_what_it_cannot_show_is_refused(tool):
