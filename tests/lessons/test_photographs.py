@@ -1,0 +1,192 @@
+"""Right and wrong answers to its exercises, and the claims of its prose and its predictions."""
+
+import numpy as np
+import pytest
+import torch
+
+from helpers import data
+from helpers.data import download
+from helpers.inside import maximize
+from helpers.network import photonet
+from helpers.network.running import predict
+from tests.lessons.common import endless, printing, right, said
+
+needs_the_file = pytest.mark.skipif(download.find_network().arrays is None, reason="the file is not at hand")
+
+
+def means(maps):
+    return maps.mean((2, 3))
+
+
+def looped(maps):
+    return [int(torch.stack([one.mean() for one in image]).argmax()) for image in maps]
+
+
+def fire(c, s, e):
+    return c * s + s + s * e + e + 9 * s * e + e
+
+
+def counted(channels, squeezed, expanded):
+    return sum(p.numel() for p in photonet.Fire(channels, squeezed, expanded).parameters())
+
+
+def layer(maps, filters, side):
+    return filters * (maps * side**2 + 1)
+
+
+def by_layers(channels, squeezed, expanded):
+    return np.int64(layer(channels, squeezed, 1) + layer(squeezed, expanded, 1) + layer(squeezed, expanded, 3))
+
+
+def cut(score, weights, count):
+    return weights * (score >= score.flatten().sort(descending=True).values[count - 1])
+
+
+def strongest(weights, keep):
+    return cut(weights.abs(), weights, round(keep * weights.numel()))
+
+
+def by_index(weights, keep):
+    out = torch.zeros_like(weights).flatten()
+    chosen = weights.abs().flatten().topk(int(keep * weights.numel())).indices
+    out[chosen] = weights.flatten()[chosen]
+    return out.view_as(weights)
+
+
+def by_quantile(weights, keep):
+    w = weights.double().numpy()
+    return np.where(np.abs(w) >= np.quantile(np.abs(w), 1 - keep), w, 0)
+
+
+def one_by_one(weights, keep):
+    flat = weights.flatten().tolist()
+    last = sorted(map(abs, flat))[-round(keep * len(flat))]
+    return np.reshape([w if abs(w) >= last else 0.0 for w in flat], weights.shape)
+
+
+def in_place(weights, keep):
+    weights[weights.abs() < weights.abs().flatten().quantile(1 - keep)] = 0
+    return weights
+
+
+RIGHT = {
+    "photographs/classes": [
+        lambda: (lambda maps: means(maps).argmax(1),),
+        lambda: (lambda maps: maps.numpy().sum(axis=(2, 3)).argmax(axis=1),),
+        lambda: (looped,),
+        lambda: (lambda maps: means(maps).softmax(1).max(1).indices.float(),),
+        lambda: (lambda maps: maps.flatten(2).mean(-1).topk(1).indices[:, 0].tolist(),),
+    ],
+    "photographs/fire": [
+        lambda: (fire,),
+        lambda: (counted,),
+        lambda: (by_layers,),
+        lambda: (lambda c, s, e: s * (c + 1) + 2 * e * (5 * s + 1),),
+    ],
+    "photographs/pruned": [
+        lambda: (strongest,),
+        lambda: (by_index,),
+        lambda: (by_quantile,),
+        lambda: (one_by_one,),
+    ],
+}
+
+WRONG = {
+    "photographs/classes": [
+        (lambda: (lambda maps: maps.amax((2, 3)).argmax(1),), "highest single place"),
+        (lambda: (lambda maps: means(maps).argmin(1),), "smallest logits"),
+        (lambda: (lambda maps: means(maps)[:1].argmax(1),), "first image only"),
+        (lambda: (means,), "return which class"),
+        (lambda: (lambda maps: means(maps).amax(1),), "the numbers of their classes"),
+        (lambda: (lambda maps: maps.mean((1, 2, 3)),), "over the classes too"),
+        (lambda: (lambda maps: maps.mean((0, 2, 3)).argmax(),), "over the images too"),
+        (lambda: (lambda maps: means(maps).argmax(1) + 1,), "counted from 0"),
+        (lambda: (lambda maps: means(maps).argmax(0),), "The shape should be"),
+        (lambda: (lambda maps: maps.mean(3).argmax(1),), "The shape should be"),
+        (lambda: (lambda maps: maps[:, :, 1:, :].mean((2, 3)).argsort(1)[:, -2],), "The mean of each map"),
+        (lambda: (lambda maps: maps.zero_().mean((2, 3)).argmax(1),), "changed its argument"),
+        (lambda: (printing,), "is there a `return`"),
+        (lambda: (7,), "should be a function"),
+    ],
+    "photographs/fire": [
+        (lambda: (lambda c, s, e: fire(c, s, e) - s - 2 * e,), "also has a bias"),
+        (lambda: (lambda c, s, e: fire(c, s, e) - s,), "squeezing filters have biases"),
+        (lambda: (lambda c, s, e: fire(c, s, e) - e,), "Both expanding layers have biases"),
+        (lambda: (lambda c, s, e: c * s + s + 2 * (s * e + e),), "nine weights for each channel"),
+        (lambda: (lambda c, s, e: c * s + s + 4 * s * e + 2 * e,), "not three"),
+        (lambda: (lambda c, s, e: c * s + s + 10 * c * e + 2 * e,), "look at the squeezed maps"),
+        (lambda: (lambda c, s, e: 9 * c * s + s + 10 * s * e + 2 * e,), "squeezing filters are 1×1"),
+        (lambda: (lambda c, s, e: c * s + s + 9 * s * e + e,), "two expanding layers"),
+        (lambda: (lambda c, s, e: c * s + s + s * e + e,), "two expanding layers"),
+        (lambda: (lambda c, s, e: c * s + s + s * e + e + 9 * e * e + e,), "Both expanding layers look"),
+        (lambda: (lambda c, s, e: c * s * e,), "it is"),
+        (lambda: (lambda c, s, e: fire(c, s, e) / 1e3,), "the number of parameters"),
+        (lambda: (printing,), "is there a `return`"),
+        (lambda: (endless,), "still running"),
+    ],
+    "photographs/pruned": [
+        (lambda: (lambda w, keep: cut(w, w, round(keep * w.numel())),), "compare sizes"),
+        (lambda: (lambda w, keep: cut(-w.abs(), w, round(keep * w.numel())),), "keep the weakest"),
+        (lambda: (lambda w, keep: strongest(w, 1 - keep),), "not the share that goes"),
+        (lambda: (lambda w, keep: strongest(w, keep).abs(),), "signs are gone"),
+        (lambda: (lambda w, keep: (strongest(w, keep) != 0).float(),), "This is the mask"),
+        (lambda: (lambda w, keep: w * (w.abs() >= keep),), "not a size"),
+        (lambda: (lambda w, keep: w * (w.abs() >= keep * w.abs().max()),), "not of a size"),
+        (lambda: (lambda w, keep: w,), "all the weights"),
+        (lambda: (lambda w, keep: w[strongest(w, keep) != 0],), "the shape of `weights`"),
+        (lambda: (lambda w, keep: strongest(w, keep / 2),), "The share `keep`"),
+        (lambda: (lambda w, keep: w * (torch.rand(w.shape) < keep),), "The share `keep`"),
+        (lambda: (in_place,), "changed its argument"),
+        (lambda: (printing,), "is there a `return`"),
+    ],
+}
+
+
+# -- what the prose says ---------------------------------------------------------------------------------------------
+
+
+def test_dogs_and_horses_among_the_classes():
+    names = photonet.names()
+    assert (names[151], names[268]) == ("Chihuahua", "Mexican hairless")
+    assert "of which 118 are dogs" in said("photographs/silhouette")
+    assert len(names[151:269]) == 118
+    assert "horse" not in names
+    assert {"zebra", "sorrel"} <= set(names)
+
+
+def test_the_price_of_fire2():
+    weights = [p.numel() for n, p in photonet.untrained().fire2.named_parameters() if n.endswith("weight")]
+    assert sum(weights) == 96 * 16 + 16 * 64 + 9 * 16 * 64
+    assert counted(96, 16, 64) == fire(96, 16, 64)
+
+
+@needs_the_file
+def test_the_silhouette_is_a_dog_however_it_is_cut_but_not_in_white():
+    """The whole horse on white, and three squares of it, also mirrored."""
+    network, horse = photonet.load(), data.photo("horse")
+    whole = np.pad(horse, [(36, 36), (0, 0), (0, 0)], constant_values=1)
+    x = photonet.batch([data.square(whole), *(data.square(horse, part) for part in ("left", "middle", "right"))])
+    for images, wanted in ((x, True), (x.flip(3), True), (1 - x, False)):
+        for row in photonet.answers(network, images):
+            assert (row[0][0] == "English foxhound") == wanted
+            assert not {"zebra", "sorrel"} & {name for name, _ in row}
+    found = photonet.answers(network, x[:1])[0]
+    assert [(name, round(share, 2)) for name, share in found[:2]] == [("English foxhound", 0.28), ("toy terrier", 0.21)]
+    assert photonet.answers(network, 1 - x[:1])[0][0][0] == "hatchet"
+    assert right("photographs/silhouette") == ["A dog."]
+
+
+@needs_the_file
+def test_noise_of_the_same_size_changes_no_answer():
+    """Five draws for each photograph: the answer stays, and moves by less than two percent."""
+    network, epsilon = photonet.load(), 0.25 / 255
+    squares = [("coffee", "middle"), ("hopper", "middle"), ("cat", "right")]
+    x = photonet.batch([data.square(data.photo(name), part) for name, part in squares])
+    before = predict(network, x).softmax(1)
+    for seed in range(5):
+        noise = epsilon * torch.randn(x.shape, generator=torch.Generator().manual_seed(seed)).sign()
+        after = predict(network, x + noise).softmax(1)
+        assert (after.argmax(1) == before.argmax(1)).all()
+        assert (after.amax(1) - before.amax(1)).abs().max() < 0.02
+    pushed = predict(network, maximize.fgsm(network, x, before.argmax(1), epsilon)).argmax(1)
+    assert [photonet.names()[i] for i in pushed] == ["soup bowl", "suit", "tiger cat"]
