@@ -76,6 +76,21 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "silenced = drop.argsort(descending=True)[:21].tolist()",
     ): "Any channels within the budget that make the network change its mind are right.",
     (
+        "gradients/by-hand",
+        "three_numbers = [-1 * 3 + 2 * 1, -1 * 1 + 2 * 2, -1 + 2]",
+        "three_numbers = [-1 * 3 + 2 / 1, -1 * 1 + 2 * 2, -1 + 2]",
+    ): "The same number: to divide by 1 is to multiply by it, and 2 + 2 is 2 * 2.",
+    (
+        "gradients/by-hand",
+        "three_numbers = [-1 * 3 + 2 * 1, -1 * 1 + 2 * 2, -1 + 2]",
+        "three_numbers = [-1 * 3 + 2 * 1, -1 / 1 + 2 * 2, -1 + 2]",
+    ): "The same number: to divide by 1 is to multiply by it, and 2 + 2 is 2 * 2.",
+    (
+        "gradients/by-hand",
+        "three_numbers = [-1 * 3 + 2 * 1, -1 * 1 + 2 * 2, -1 + 2]",
+        "three_numbers = [-1 * 3 + 2 * 1, -1 * 1 + (2 + 2), -1 + 2]",
+    ): "The same number: to divide by 1 is to multiply by it, and 2 + 2 is 2 * 2.",
+    (
         "saliency/three-rules",
         "return g * (x > 0) * (g > 0)",
         "return g * (x > 0) * (g >= 0)",
@@ -110,6 +125,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "second[0, :2], second[1, :2] = (first[1, :2], first[0, :2])",
         "second[0, :2], second[1, :2] = (first[2, :2], first[0, :2])",
     ): "Another twin: 7 + 2 is as much as 5 + 4, and 9 stays the largest of its window.",
+    (
+        "photographs/classes",
+        "return maps.mean(dim=(2, 3)).argmax(dim=1)",
+        "return maps.sum(dim=(2, 3)).argmax(dim=1)",
+    ): "All maps have the same number of places, so the largest sum is the largest mean.",
     (
         "sequences/mutate",
         "effects = torch.zeros(letters.shape)",
