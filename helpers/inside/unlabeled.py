@@ -102,7 +102,7 @@ def whitening(rows: np.ndarray, components: int = 120) -> Whitening:
         ValueError: if the rows do not vary in so many directions.
     """
     mean = rows.mean(0, dtype=np.float64)
-    spread, axes = np.linalg.eigh(np.cov(rows.astype(np.float64), rowvar=False))
+    spread, axes = np.linalg.eigh(np.cov(rows, rowvar=False, dtype=np.float64))
     spread, axes = spread[::-1], axes[:, ::-1]
     if not 1 <= components <= len(spread) or spread[components - 1] <= 1e-9 * spread[0]:
         raise ValueError(f"These patches do not vary in {components} directions; take fewer components.")
@@ -224,7 +224,7 @@ def relatives(patterns: Tensor, wanted: Tensor) -> Relatives:
     fits = patterns.ndim == wanted.ndim == 4 and patterns.shape[1] == wanted.shape[1]
     if not fits or not len(patterns) or not len(wanted) or wanted.shape[-1] > patterns.shape[-1]:
         raise ValueError(
-            f"Relatives are looked for in patterns (n, 3, size, size), of filters (m, 3, k, k) that are not larger; got "
+            "Relatives are looked for in patterns (n, 3, size, size), of filters (m, 3, k, k) that are not larger; got "
             f"{tuple(patterns.shape)} and {tuple(wanted.shape)}."
         )
     side = wanted.shape[-1]
