@@ -50,6 +50,15 @@ NAMES = {"sum": "mean", "mean": "sum", "max": "min", "min": "max", "argmax": "ar
 }  # fmt: skip
 #: (exercise, the line as it is, the line as changed) → why the changed one is right too.
 EQUIVALENT: dict[tuple[str, str, str], str] = {
+    ("without_labels/anywhere", "highest = 0.0", "highest = -1.0"): "No |cosine| is below 0.",
+    **{
+        (
+            "without_labels/anywhere",
+            "k, places = (small.shape[1], large.shape[1] - small.shape[1] + 1)",
+            f"k, places = (small.shape[{i}], large.shape[{j}] - small.shape[{k}] + 1)",
+        ): "The filters are square."
+        for i, j, k in ((2, 1, 1), (1, 2, 1), (1, 1, 2))
+    },
     (
         "pooling/max-pool",
         "pooled = np.zeros((rows, columns))",

@@ -24,7 +24,7 @@ LESSON.ask(
         "what only one of them has. One that nobody trained does leave the three nearly equal, at 0.9.",
     ),
     Option(
-        "Two equals near 0.77, a 4 and a 9 near 0.4.",
+        "Two 4s, and two 9s, near 0.77; a 4 and a 9 near 0.4.",
         "The last layer has to tell them apart with one row of weights each, so training moved them apart.",
         right=True,
     ),

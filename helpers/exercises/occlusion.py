@@ -75,7 +75,7 @@ LESSON.ask(
 
 LESSON.ask(
     "deletion",
-    "You delete pixels in four different orders. Which order makes the logit fall first?",
+    "You delete pixels in four different orders. Which order makes the logit fall fastest?",
     Option("The 7×7 map, highest value first", "It is the strongest map, but after 15 pixels bare brightness has "
            "overtaken it: 18% of its first 32 pixels are paper."),
     Option("The 3×3 map, highest value first", "It is fainter, but sharper: 2% of its first 32 pixels are paper, and "

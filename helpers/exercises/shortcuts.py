@@ -35,7 +35,7 @@ LESSON.ask(
     "their tags?",
     Option("Still about 99%", "Then the tags would not have mattered. But for the network a white square at a known "
            "place is much easier to learn than a shirt."),
-    Option("About 90%, as networks without a tag", "It never had to learn what those networks had to: the tag "
+    Option("About 90%, like networks trained without tags", "It never had to learn what those networks had to: the tag "
            "gave the answer in every training image."),
     Option("Below 50%", "Most of what it knew was the tag. What is left it learned in passing.", right=True),
 )  # fmt: skip
