@@ -70,7 +70,13 @@ def normalized(cut: np.ndarray) -> np.ndarray:
     """Patches (N, 3, size, size) as rows (N, 3·size²), each with the mean brightness 0 and about the contrast 1."""
     rows = np.asarray(cut, dtype=np.float32).reshape(len(cut), -1)
     rows = rows - rows.mean(1, keepdims=True)
-    return rows / np.sqrt(rows.var(1, keepdims=True) + np.float32(EVEN))
+    rows /= np.sqrt(np.square(rows).mean(1, keepdims=True) + np.float32(EVEN))
+    return rows
+
+
+def _parts(rows: np.ndarray) -> list[np.ndarray]:
+    """Rows in parts of a few thousand: in double precision all at once would take hundreds of megabytes."""
+    return np.array_split(rows, max(1, len(rows) // 4000))
 
 
 class Whitening(NamedTuple):
@@ -92,7 +98,8 @@ class Whitening(NamedTuple):
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Coordinates (N, components) of rows (N, D), float32."""
-        return ((rows - self.mean) @ self.forward).astype(np.float32)
+        parts = [((part - self.mean) @ self.forward).astype(np.float32) for part in _parts(rows)]
+        return np.concatenate(parts)
 
 
 def whitening(rows: np.ndarray, components: int = 120) -> Whitening:
@@ -102,7 +109,8 @@ def whitening(rows: np.ndarray, components: int = 120) -> Whitening:
         ValueError: if the rows do not vary in so many directions.
     """
     mean = rows.mean(0, dtype=np.float64)
-    spread, axes = np.linalg.eigh(np.cov(rows, rowvar=False, dtype=np.float64))
+    products = sum((part - mean).T @ (part - mean) for part in _parts(rows))
+    spread, axes = np.linalg.eigh(products / (len(rows) - 1))
     spread, axes = spread[::-1], axes[:, ::-1]
     if not 1 <= components <= len(spread) or spread[components - 1] <= 1e-9 * spread[0]:
         raise ValueError(f"These patches do not vary in {components} directions; take fewer components.")
