@@ -80,11 +80,11 @@ LESSON.ask(
     ),
     Option(
         "Spread evenly: the network can err anywhere",
-        "Anywhere, but not equally often: at a border every third image is misread, inside one in 37.",
+        "Anywhere, but not equally often: at a border every third image is misread, inside one in forty.",
     ),
     Option(
         "At borders far more often than inside",
-        "At a border every third image is misread, inside one in 37. As a rate the difference is large, though every "
+        "At a border every third image is misread, inside one in forty. As a rate the difference is large, though every "
         "third mistake still lies inside: most images do.",
         right=True,
     ),

@@ -354,7 +354,7 @@ def test_mistakes_lie_at_borders_more_often_as_a_rate(mnist):
         inside = (says[near] == says[:, None]).sum(1) >= 9
         if part == 0:
             assert wrong.sum() == 68, "misreads 68 of 1,000"
-            assert round(inside.sum() / wrong[inside].sum()) == 37, "inside one in 37"
+            assert 33 < inside.sum() / wrong[inside].sum() < 48, "inside one in forty"
         assert wrong[inside].mean() < 0.05 < 0.25 < wrong[~inside].mean() < 0.45, "at a border every third"
         assert wrong[inside].sum() > 0.25 * wrong.sum(), "every third mistake still lies inside"
 
