@@ -115,7 +115,31 @@ def _diagonal(matrix: np.ndarray) -> bool:
 def anywhere(function: Any) -> str:
     """A function of two filters (3, k, k) and (3, s, s): the largest |cosine| over all places of the smaller one."""
     for rng, (k, s, row, column) in zip(trials(5), _PLACES, strict=True):
-        small, large, windows = _hidden(rng, k, s, row, column)
+        small, large, wanted, mistakes = _hidden(rng, k, s, row, column)
+        given = torch.from_numpy(small).float(), torch.from_numpy(large).float()
+        expect(
+            array(call(function, *given), what="one number"),
+            np.array(wanted),
+            [(np.array(value), hint) for value, hint in mistakes],
+            otherwise="At each place: |sum of the products| / (length of small · length of part). Return the largest.",
+            atol=1e-4,
+        )
+    return "What a filter looks for is the same at any place and with either sign: compare accordingly."
+
+
+def _hidden(
+    rng: np.random.Generator, k: int, s: int, row: int, column: int
+) -> tuple[np.ndarray, np.ndarray, float, list]:
+    """A small filter, a large one that holds it upside down, the right answer, and mistakes with their hints.
+
+    Drawn until each mistake gives another number than those with another hint, if there is more than one place.
+    """
+    while True:
+        small, large = rng.normal(size=(3, k, k)) + 0.1, 0.6 * rng.normal(size=(3, s, s))
+        if s > k:
+            large[:, :k, :k] *= 6  # loud, and not alike
+        large[:, row : row + k, column : column + k] = -0.7 * small + 0.25 * rng.normal(size=(3, k, k))
+        windows = np.lib.stride_tricks.sliding_window_view(large, (k, k), axis=(1, 2)).transpose(1, 2, 0, 3, 4)
         products = (windows * small).sum((2, 3, 4))
         sizes = np.sqrt((windows**2).sum((2, 3, 4)))
         length = np.linalg.norm(small)
@@ -126,7 +150,7 @@ def anywhere(function: Any) -> str:
         mistakes = [
             (table.max(), "The sign should not count: take the absolute value before you take the largest."),
             (table.min(), "The sign should not count: return the largest ABSOLUTE value."),
-            (abs(table.max()), "Take the absolute value of every cosine first, and the largest afterward."),
+            (abs(table.max()), "The sign should not count: take the absolute value before you take the largest."),
             (abs(table[0, 0]), "You look at one place only, the upper left corner."),
             (abs(table[-1, -1]), "You keep the last place only: remember the largest so far."),
             (np.abs(np.diag(table)).max(), "Rows and columns move independently: two loops, one in the other."),
@@ -142,39 +166,9 @@ def anywhere(function: Any) -> str:
         for cut in (table[:-1, :-1], table[:, :-1], table[:-1]):
             if cut.size:
                 mistakes.append((np.abs(cut).max(), "You stop before the last place: there are s − k + 1 of them."))
-        given = torch.from_numpy(small).float(), torch.from_numpy(large).float()
-        expect(
-            array(call(function, *given), what="one number"),
-            np.array(wanted),
-            [(np.array(value), hint) for value, hint in mistakes],
-            otherwise="At each place: |sum of the products| / (length of small · length of part). Return the largest.",
-            atol=1e-4,
-        )
-    return "What a filter looks for is the same at any place and with either sign: compare accordingly."
-
-
-def _hidden(
-    rng: np.random.Generator, k: int, s: int, row: int, column: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A small filter, a large one that holds it upside down, and all windows (rows, columns, 3, k, k) of the large one.
-
-    Drawn until no corner is the best for somebody who heeds the sign or stops early: one mistake, one hint.
-    """
-    while True:
-        small, large = rng.normal(size=(3, k, k)) + 0.1, 0.6 * rng.normal(size=(3, s, s))
-        if s > k:
-            large[:, :k, :k] *= 6  # loud, and not alike
-        large[:, row : row + k, column : column + k] = -0.7 * small + 0.25 * rng.normal(size=(3, k, k))
-        windows = np.lib.stride_tricks.sliding_window_view(large, (k, k), axis=(1, 2)).transpose(1, 2, 0, 3, 4)
-        table = (windows * small).sum((2, 3, 4)) / np.sqrt((windows**2).sum((2, 3, 4)))
-        corners = {(0, 0), (len(table) - 1, len(table) - 1)}
-        early = [np.abs(table[:-1, :-1]), np.abs(table[:, :-1]), np.abs(table[:-1])]
-        best = [np.unravel_index(part.argmax(), part.shape) for part in early if part.size]
-        clear = table.argmax() not in (0, table.size - 1) and all(
-            abs(part.max() - table.max()) > 1e-3 for part in early if part.size
-        )
-        if s == k or (clear and not corners & {(int(r), int(c)) for r, c in best}):
-            return small, large, windows
+        clear = all(abs(a - b) > 2e-3 for a, hint in mistakes for b, other in mistakes if hint != other)
+        if s == k or clear:
+            return small, large, wanted, mistakes
 
 
 #: Sizes of the small and the large filter, and where the small one is hidden: off the diagonal, and at every border.

@@ -207,12 +207,12 @@ class Relatives(NamedTuple):
 
     Attributes:
         cosines: (m,), signed: −1 for the same pattern upside down.
-        index: (m,), which of the patterns holds it.
+        which: (m,), the number of the pattern that holds it.
         windows: (m, 3, k, k), the part of that pattern, turned to the sign of the wanted filter, of length 1.
     """
 
     cosines: Tensor
-    index: Tensor
+    which: Tensor
     windows: Tensor
 
 

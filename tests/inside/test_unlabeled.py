@@ -134,7 +134,7 @@ def test_a_filter_hidden_in_a_larger_one_is_found_at_any_place_and_sign():
     ):
         patterns[where, :, row : row + 3, column : column + 3] += strength * wanted[i]
     found = unlabeled.relatives(patterns, wanted)
-    assert found.index.tolist() == [5, 1, 0, 3]
+    assert found.which.tolist() == [5, 1, 0, 3]
     assert found.cosines.sign().tolist() == [1, -1, 1, -1]
     assert found.cosines.abs().min() > 0.98
     torch.testing.assert_close(found.windows.flatten(1).norm(dim=1), torch.ones(4))
