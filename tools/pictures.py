@@ -18,6 +18,7 @@ PICTURES: dict[str, tuple[str, str]] = {
     "browser": ("activations", "Activation browser"),
     "occlusion": ("occlusion", "Occlusion explorer"),
     "climb": ("maximization", "Six rows of pictures"),
+    "classes": ("photographs", "Photographs faded where the map"),
 }
 
 
