@@ -84,8 +84,8 @@ LESSON.ask(
     ),
     Option(
         "At borders far more often than inside",
-        "At a border every third image is misread, inside one in forty. As a rate the difference is large, though every "
-        "third mistake still lies inside: most images do.",
+        "At a border every third image is misread, inside one in forty. As a rate the difference is large, though "
+        "every third mistake still lies inside: most images do.",
         right=True,
     ),
 )
