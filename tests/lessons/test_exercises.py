@@ -121,7 +121,6 @@ def test_plausible_mistakes_get_their_hint(path, exercise, seeds, monkeypatch):
     assert not failed, "\n".join(failed)
     assert len(mistakes) >= 8, f"{len(mistakes)} of 8 wrong answers to {exercise.key}"
     assert len(hints) > 1, "every mistake gets the same hint"
-    assert len(mistakes) >= 8, f"{len(mistakes)} of 8 wrong answers to {exercise.key}"
 
 
 # What no lesson has to think of --------------------------------------------------------------------------------------
