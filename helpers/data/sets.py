@@ -153,7 +153,7 @@ def load(name: str, first: int | tuple[int, int] | None = None) -> Dataset:
     """
     _known(name)
     ends = first if isinstance(first, tuple) else (first, first)
-    if len(ends) != 2 or not all(end is None or (isinstance(end, int | np.integer) and end > 0) for end in ends):
+    if len(ends) != 2 or not all(end is None or (isinstance(end, int | np.integer) and end >= 0) for end in ends):
         raise ValueError(f"first is a number of images, or two: (training, test); got {first!r}.")
     found = download.find(name)
     if found.arrays is None:

@@ -729,7 +729,7 @@ def test_what_is_no_place_to_cut(n):
         data.Split(np.zeros((4, 1, 2, 2)), np.arange(4)).split(n)
 
 
-@pytest.mark.parametrize("first", [0, -1, "a", 1.5, (1, 2, 3), (1, 0)])
+@pytest.mark.parametrize("first", [-1, "a", 1.5, (1, 2, 3), (1, -1)])
 def test_what_is_no_number_of_images(first):
     with pytest.raises(ValueError, match="first is a number of images"):
         data.load("mnist", first=first)
