@@ -96,4 +96,4 @@ def test_every_control_around_the_sheet_changes_the_picture(sheet, opened):
     (tool,) = notebook.tools()
     moved, wrong = browser_tools.move_everything(notebook, tool)
     assert wrong == []
-    assert moved == ["example", "network", "thickness", "fill", "clear", "undo"]
+    assert moved == ["example", "network", "thickness", "turn", "fill", "clear", "undo"]
