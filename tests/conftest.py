@@ -21,6 +21,21 @@ def browser():
         pytest.fail(str(error), pytrace=False)
 
 
+@pytest.fixture
+def page(browser):
+    """A page of a file on the disk: in the end it has complained of nothing, and asked for nothing beyond the disk."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    page = context.new_page()
+    asked, said = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: message.type == "error" and said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    yield page
+    assert said == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    context.close()
+
+
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     """A running JupyterLab on a copy of the lessons."""

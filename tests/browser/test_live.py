@@ -25,21 +25,6 @@ def folder(tmp_path_factory):
     return made
 
 
-@pytest.fixture
-def page(browser):
-    """A page that notes every request and every complaint."""
-    context = browser.new_context(viewport={"width": 1200, "height": 900})
-    page = context.new_page()
-    page.asked, page.said = [], []
-    page.on("request", lambda request: page.asked.append(request.url))
-    page.on("console", lambda message: message.type == "error" and page.said.append(message.text))
-    page.on("pageerror", lambda error: page.said.append(str(error)))
-    yield page
-    assert page.said == []
-    assert [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))] == []
-    context.close()
-
-
 def module(name):
     """The address of a module that imports nothing."""
     return "data:text/javascript;base64," + base64.b64encode((live.FOLDER / f"{name}.js").read_bytes()).decode()
