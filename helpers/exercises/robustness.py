@@ -34,7 +34,7 @@ LESSON.ask(
     Option("Better: it has seen more different images", "More kinds of images, but no more steps to learn them in. "
            "Every angle takes a part of the practice."),
     Option("The same: upright digits were among them", "They were, but few: most of its images stood at other angles."),
-    Option("It makes more than twice as many mistakes", "From about 2% to nearly 4%. It has to tell apart more images "
+    Option("It makes about twice as many mistakes", "From about 2% to nearly 4%. It has to tell apart more images "
            "with the same weights and the same number of steps.", right=True),
     Option("It reads only half of them", "It is right on more than nineteen in twenty: most digits look much the same "
            "a few degrees away."),
@@ -47,7 +47,7 @@ LESSON.ask(
     "same way. On how many of the moved digits is it right?",
     Option("Still about 16%", "What misled the other network was the place of each response, and that is now gone."),
     Option("About half", "Far more than that: what the dense layers see hardly changes when a digit moves."),
-    Option("More than three quarters", "The maximum over all places is nearly the same wherever the digit stands. "
+    Option("About three quarters or more", "The maximum over all places is nearly the same wherever the digit stands. "
            "At the edge it changes, where parts of some digits have left the image.", right=True),
 )  # fmt: skip
 

@@ -1,5 +1,7 @@
 """Right and wrong answers to its exercises, and the claims of its prose and its predictions."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from helpers import data
 from helpers.data import download
 from helpers.inside import maximize
-from helpers.network import photonet
+from helpers.network import checkpoints, photonet, running
 from helpers.network.running import predict
 from tests.lessons.common import endless, printing, right, said
 
@@ -174,6 +176,28 @@ def test_the_silhouette_is_a_dog_however_it_is_cut_but_not_in_white():
     assert [(name, round(share, 2)) for name, share in found[:2]] == [("English foxhound", 0.28), ("toy terrier", 0.21)]
     assert photonet.answers(network, 1 - x[:1])[0][0][0] == "hatchet"
     assert right("photographs/silhouette") == ["A dog."]
+
+
+def test_a_random_half_of_the_weights_reads_anything_between_luck_and_two_thirds():
+    """The lesson shows one draw; the strongest half is better than each of twenty."""
+    test = data.load("mnist", first=(1, 500)).torch().test
+    network = checkpoints.load("mnist")
+
+    def half(score):
+        kept = copy.deepcopy(network)
+        with torch.no_grad():
+            for weight in (w for w in kept.parameters() if w.ndim > 1):
+                order = score(weight)
+                weight *= order > order.median()
+        return running.accuracy(kept, test)
+
+    draws = []
+    for seed in range(20):
+        rng = torch.Generator().manual_seed(seed)
+        draws.append(half(lambda weight, rng=rng: torch.rand(weight.shape, generator=rng)))
+    assert 0.08 < min(draws) < 0.25
+    assert 0.35 < max(draws) < 0.75
+    assert half(torch.abs) > max(draws) + 0.1
 
 
 @needs_the_file

@@ -146,6 +146,23 @@ def test_relatives_are_nearer_than_chance_with_another_seed():
     assert (likeness[0] > likeness[1]).sum() > 70
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_formula_comes_as_near_as_learning_does(seed):
+    """Bars and gratings of random angle, width and phase, 56 gray and 40 in two opponent colors, from no photograph."""
+    network = photonet.load()
+    if not network.trained:
+        pytest.skip("the network's file is not here")
+    rng = torch.Generator().manual_seed(seed)
+    down, across = torch.meshgrid(torch.arange(9.0) - 4, torch.arange(9.0) - 4, indexing="ij")
+    angle, width, phase = torch.rand(3, 96, 1, 1, generator=rng) * torch.tensor([3.14, 0.25, 6.28]).view(3, 1, 1, 1)
+    wave = torch.cos(6.28 * (0.1 + width) * (across * angle.cos() + down * angle.sin()) + phase)
+    opponents = torch.tensor([[1.0, -1, 0], [1, 1, -1], [0, 1, -1], [1, -1, 1]]).repeat(10, 1)
+    colors = torch.cat([torch.ones(56, 3), opponents])
+    drawn = colors[:, :, None, None] * (torch.exp(-(down**2 + across**2) / 12.5) * wave)[:, None]
+    found = unlabeled.relatives(drawn, network.conv1.weight.detach()).cosines.abs().mean()
+    assert 0.61 < found < 0.67
+
+
 def test_the_predictions_are_what_the_lesson_finds():
     assert right("without_labels/look")[0].startswith("Short bars")
     assert right("without_labels/shuffled")[0].startswith("Bars and color stripes")
