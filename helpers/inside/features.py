@@ -154,6 +154,7 @@ def tsne(rows: np.ndarray, perplexity: float = 30.0, init: str = "pca", seed: in
         ValueError: for a perplexity that does not fit the number of rows, or another init.
     """
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     rows = _rows(rows)
     if not 1 <= perplexity < len(rows):
@@ -164,7 +165,9 @@ def tsne(rows: np.ndarray, perplexity: float = 30.0, init: str = "pca", seed: in
         raise ValueError(f"init has to be 'pca' or 'random', not {init!r}.")
     if rows.shape[1] > 50:
         rows = pca(rows, min(50, len(rows))).points
-    return TSNE(2, perplexity=perplexity, init=init, random_state=seed).fit_transform(rows)
+    # Beside a busy neighbor two threads take twenty times as long as one, and the map depends on their number.
+    with threadpool_limits(1):
+        return TSNE(2, perplexity=perplexity, init=init, random_state=seed).fit_transform(rows)
 
 
 def _rows(rows: np.ndarray) -> np.ndarray:
