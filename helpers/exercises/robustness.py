@@ -137,7 +137,8 @@ def curve(answer: Any) -> str:
     """Accuracies of several networks under several changes, one for each amount."""
     cases = []
     for rng in trials():
-        n, classes = int(rng.integers(60, 90)), int(rng.integers(4, 7))
+        # A prime: no share of it ends in a 5 that single and double precision round to different sides.
+        n, classes = int(rng.choice([61, 67, 71, 73, 79, 83, 89])), int(rng.integers(4, 7))
         images = torch.randn(n, 1, 5, 6)
         model = nn.Sequential(nn.Flatten(), nn.Linear(30, classes)).eval()
         with torch.no_grad():
