@@ -17,7 +17,7 @@ from helpers import data
 from helpers.explorers.base import Explorer, flow
 from helpers.explorers.parts import inches, menu, panel, slider
 from helpers.filters.geometry import ReceptiveField, receptive_field
-from helpers.network import checkpoints
+from helpers.network import checkpoints, running
 from helpers.network.hooks import activations
 from helpers.network.models import layer_table
 from helpers.plots.pictures import tile
@@ -50,7 +50,7 @@ class ActivationBrowser(Explorer):
     alt = (
         "Activation browser: an image with the receptive field of one unit marked, all maps of the chosen layer as a "
         "contact sheet, the chosen channel enlarged with its strongest unit marked, the patch of the image which that "
-        "unit sees, and the weights of the channel's filter."
+        "unit sees and, in the first layer, the weights of the channel's filter."
     )
 
     def __init__(
@@ -76,7 +76,7 @@ class ActivationBrowser(Explorer):
         self._shapes = {x.name.split(".")[-1]: x.output_shape for x in table}
         self._modules = {short: self.model.get_submodule(name) for short, name in self._names.items()}
         self._fields = self._find_fields()
-        count = int(self._labels.max()) + 1 if self._labels is not None else 10
+        count = running.predict(self.model, self._images[:1]).shape[1]
         self.classes = tuple(classes or map(str, range(count)))
         self._seen: tuple[str, int] | None = None
         self._laid_out = ""
@@ -191,17 +191,17 @@ class ActivationBrowser(Explorer):
             artist.axes.set_anchor("NW")
         self._titles = titles[:3]
         for title, text in zip(titles[3:], ("what it sees", "its filter"), strict=True):
-            title.set(text=text, fontsize=10)
+            title.set(text=text, fontsize=11)
         mark = {"fill": False, "edgecolor": MARK, "linewidth": 2.0, "clip_on": False, "zorder": 4}
         self._boxes = [title.axes.add_patch(Rectangle((0, 0), 0, 0, **mark)) for title in self._titles]
         rows = max(-(-shape[0] // _columns(shape[0])) for shape in self._shapes.values())
         place = {"transform": self._sheet.axes.get_yaxis_transform(), "ha": "right", "va": "center", "zorder": -1}
-        self._rows = [self._sheet.axes.text(-0.012, 0, "", fontsize=8, color=FAINT, **place) for _ in range(rows)]
+        self._rows = [self._sheet.axes.text(-0.012, 0, "", fontsize=10, color=FAINT, **place) for _ in range(rows)]
         bar = inches(drawn, 9.13, 1.07, 0.1, 2.6)
         bar.set_axis_off()
         self._bar = pixels(bar)
         bar.set_aspect("auto")
-        place = {"transform": bar.transAxes, "fontsize": 9, "va": "center", "zorder": -1}
+        place = {"transform": bar.transAxes, "fontsize": 10, "va": "center", "zorder": -1}
         self._ends = [bar.text(1.5, y, "", **place) for y in (0.0, 0.5, 1.0)]
         self._said = drawn.text(6.44 / wide, 0.93 / high, "", fontsize=10, va="top")
         return drawn
@@ -280,10 +280,11 @@ class ActivationBrowser(Explorer):
         )
 
     def _draw_filter(self, layer: str, channel: int) -> None:
-        """The weights of the channel: one grid, or one for each of the maps below."""
+        """The weights of the channel, while they weigh pixels: 32 slices that weigh maps are no picture of anything."""
         weights = self._filter(layer)
-        if weights is None:
-            self._weights.axes.set_visible(False)
+        shown = weights is not None and weights.shape[1] == self._images.shape[1]
+        self._weights.axes.set_visible(shown)
+        if weights is None or not shown:
             return
         own = weights[channel].numpy()
         grid = own[0] if len(own) == 1 else tile(own, _columns(len(own)))

@@ -45,7 +45,7 @@ class MomentumExplorer(Explorer):
     def build(self) -> Figure:
         """The slope and the valley, drawn once; ball, paths and bars are changed."""
         drawn = figure(9.6, 3.7)
-        slope, above, past = drawn.subplots(1, 3, width_ratios=[1.15, 1.25, 0.8])
+        slope, above, past = drawn.subplots(1, 3, width_ratios=[1.45, 1.25, 0.7])
         x = np.linspace(-1.2, 7.6, 400)
         slope.plot(x, hump(x), color=FAINT, linewidth=2)
         self._trail = slope.plot([], [], ".", color=COLORS[0], markersize=5, alpha=0.55)[0]
@@ -59,7 +59,7 @@ class MomentumExplorer(Explorer):
         self._end = above.plot([], [], "o", color=COLORS[1], markersize=9)[0]
         above.set(xlabel="weight 1", ylabel="weight 2", xlim=(-4.6, 3.6), ylim=(-1.35, 1.35))
         self._bars = past.bar(range(20), np.zeros(20), color=COLORS[2], width=0.8)
-        past.set(xlabel="steps ago", ylabel="still counts", ylim=(0, 1.05), xticks=[0, 5, 10, 15])
+        past.set(xlabel="steps ago", ylabel="how much each counts", ylim=(0, 1.05), xticks=[0, 5, 10, 15])
         self._titles = [axes.set_title("", fontsize=12) for axes in (slope, above, past)]
         return drawn
 
@@ -80,4 +80,4 @@ class MomentumExplorer(Explorer):
         weights = beta ** np.arange(len(self._bars))
         for bar, weight in zip(self._bars, weights, strict=True):
             bar.set_height(weight)
-        self._titles[2].set_text(f"all past steps: {1 / (1 - beta):.3g}")
+        self._titles[2].set_text(f"as long as {1 / (1 - beta):.3g} step{'s' * (beta > 0)}")

@@ -223,7 +223,7 @@ def number(axes: Axes, maps: np.ndarray, columns: int, zoom: int, light: bool) -
     for i in range(len(maps)):
         y, x = i // columns * (height + 1), i % columns * (width + 1)
         color = "white" if light else INK
-        axes.text(x, y, f"{i}", color=color, fontsize=8, va="top", ha="left", path_effects=rim)
+        axes.text(x, y, f"{i}", color=color, fontsize=10, va="top", ha="left", path_effects=rim)
 
 
 def numbers(

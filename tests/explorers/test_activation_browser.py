@@ -218,3 +218,18 @@ def test_the_stored_picture_has_words_and_is_the_same_every_time(browser):
     assert first[0]["image/png"] == second[0]["image/png"]
     assert "all maps" in first[1]["image/png"]["alt"]
     assert first[0]["text/plain"] == second[0]["text/plain"]
+
+
+@pytest.mark.parametrize(("layer", "shown"), [("conv1", True), ("relu1", True), ("conv2", False), ("relu2", False)])
+def test_a_filter_is_drawn_while_it_weighs_pixels(test_set, layer, shown):
+    browser = ActivationBrowser(ConvNet().eval(), test_set[:5].torch(), layer="relu2")
+    browser.set(layer=layer)
+    assert browser._weights.axes.get_visible() == shown
+
+
+def test_an_answer_that_is_no_label_of_a_small_split_has_a_name(test_set):
+    ones = test_set[(test_set.labels == 1).nonzero()[0][:3]]
+    network = ConvNet().eval()
+    with torch.no_grad():
+        network.classifier.output.bias[9] = 100.0
+    assert "read as 9" in ActivationBrowser(network, ones, image=0)._titles[0].get_text()
