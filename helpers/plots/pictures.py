@@ -52,7 +52,7 @@ def images(
     """Pictures in a grid, each with its title; those of one kind share one scale and one color bar.
 
     Args:
-        pictures: arrays or tensors, each (H, W), (1, H, W), (H, W, 3) or (3, H, W).
+        pictures: arrays or tensors, each (H, W), (1, H, W), (H, W, 3) or (3, H, W); ``None`` leaves its place empty.
         titles: one per picture.
         kind: ``"image"`` (gray, 0 to 1), ``"weights"``, ``"response"`` (signed) or ``"activation"`` (from 0), for all
             the pictures or one each.
@@ -69,8 +69,8 @@ def images(
     Raises:
         ValueError: if there is no picture, or not one title for each.
     """
-    arrays = [as_picture(p) for p in as_list(pictures)]
-    if not arrays:
+    arrays = [None if p is None else as_picture(p) for p in as_list(pictures)]
+    if all(array is None for array in arrays):
         raise ValueError("There is no picture to show: pass at least one.")
     if columns is not None and (columns != int(columns) or columns < 1):
         raise ValueError(f"columns is how many pictures stand in a row, at least 1; got {columns}.")
@@ -91,7 +91,7 @@ def images(
     if rows is not None and len(rows) != count:
         raise ValueError(f"Every row needs a name: {count} rows, {len(rows)} names.")
     lines = max(t.count("\n") + 1 for t in titles) if any(titles) else 0
-    tallest = max(a.shape[0] / a.shape[1] for a in arrays)
+    tallest = max(a.shape[0] / a.shape[1] for a in arrays if a is not None)
     bars = [k for k in dict.fromkeys(kinds) if k != "image"] if shared else []
     titled = math.ceil(max((i + 1 for i, t in enumerate(titles) if t), default=0) / columns)  # rows that have titles
     # Rather too high: the compressed layout leaves no gaps, and what stays empty at the edge is not stored.
@@ -100,10 +100,11 @@ def images(
     with matplotlib.rc_context(RC):
         drawn = figure(columns * side * 1.06 + 1.05 * len(bars) + margin, height, "compressed")
         grid = drawn.subplots(count, columns, squeeze=False)
-        for axes in grid.ravel()[len(arrays) :]:
-            axes.set_axis_off()
+        for i, axes in enumerate(grid.ravel()):
+            if i >= len(arrays) or arrays[i] is None:
+                axes.set_axis_off()
         for k in dict.fromkeys(kinds):
-            chosen = [i for i, other in enumerate(kinds) if other == k]
+            chosen = [i for i, other in enumerate(kinds) if other == k and arrays[i] is not None]
             top = limit([arrays[i] for i in chosen], percentile) if shared else None
             panels = [grid.ravel()[i] for i in chosen]
             artists = [show(a, arrays[i], k, top, titles[i]) for a, i in zip(panels, chosen, strict=True)]

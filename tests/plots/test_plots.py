@@ -112,6 +112,16 @@ def test_images_take_a_generator_and_mixed_sizes():
 # -- scales ----------------------------------------------------------------------------------------------------------
 
 
+def test_none_leaves_a_place_empty():
+    picture = plots.images([np.eye(3), None, np.eye(3), -4 * np.eye(3)], columns=2, kind="response", unit="response")
+    panels = [axes for axes in picture.figure.axes if axes not in bars_of(picture)]
+    assert [bool(axes.images) for axes in panels] == [True, False, True, True]
+    assert [axes.axison for axes in panels] == [True, False, True, True]
+    assert {image.get_clim() for image in artists(picture)[:3]} == {(-4, 4)}
+    with pytest.raises(ValueError, match="no picture"):
+        plots.images([None])
+
+
 def test_pictures_of_a_kind_share_one_scale_around_zero():
     picture = plots.images([np.eye(3), -4 * np.eye(3)], kind="response", unit="response")
     assert [a.get_clim() for a in artists(picture)] == [(-4, 4), (-4, 4)]
