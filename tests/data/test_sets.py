@@ -1,11 +1,14 @@
 """What lessons and instructors rely on in helpers.data: whole files or none, no waiting, arrays that are one's own."""
 
+import contextlib
 import errno
 import gzip
 import hashlib
 import http.server
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +22,7 @@ import pytest
 
 from helpers import data
 from helpers.data import __main__ as command
-from helpers.data import download, raw
+from helpers.data import download, raw, weights
 
 REAL = os.environ.get("CNN_DATA")  # read before the fixture below hides it
 SIZES = {raw.TRAIN_IMAGES: 30, raw.TRAIN_LABELS: 30, raw.TEST_IMAGES: 12, raw.TEST_LABELS: 12}
@@ -50,15 +53,21 @@ def everything_in(root: Path) -> set[str]:
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves the small sets packed, as the real servers do, and misbehaves when told to."""
+    """Serves the small sets packed, as the real servers do, and the network; misbehaves when told to."""
 
     daemon_threads = True
     behavior = "good"
+    pause = 0.05  # seconds between two bytes that drip
 
     def __init__(self, packed: dict[str, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.packed, self.asked = packed, []
+        self.stopped = threading.Event()
         self.url = f"http://127.0.0.1:{self.server_port}/"
+
+
+REFUSALS = {"forbidden": 403, "not found": 404, "server error": 500}
+PAGE = b"<!doctype html><title>Welcome to the guest network</title><p>Please log in.</p>"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -70,20 +79,38 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(self.server.packed.get(self.path.lstrip("/"), b""))
 
     def answer(self, body: bytes) -> None:
-        behavior = self.server.behavior
-        if behavior == "forbidden":
-            self.send_error(403)
+        behavior, stopped = self.server.behavior, self.server.stopped
+        asked_for_body = self.command == "GET"
+        if behavior in REFUSALS:
+            self.send_error(REFUSALS[behavior])
             return
-        if behavior == "wrong":
-            body = body[::-1]
+        if behavior == "silence":
+            stopped.wait(30)
+            return
+        if behavior == "redirect loop" or (behavior == "portal" and "login" not in self.path):
+            self.send_response(302)
+            self.send_header("Location", f"{self.server.url}{'login' if behavior == 'portal' else 'again'}")
+            self.end_headers()
+            return
+        if asked_for_body:
+            body = {"web page": PAGE, "portal": PAGE, "wrong": body[::-1]}.get(behavior, body)
+            body = {"too short": body[:-1], "too long": body + b"\0", "empty": b""}.get(behavior, body)
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if behavior in ("cut short", "falls silent"):
-            body = body[: len(body) // 2]
-        self.wfile.write(body)
-        if behavior == "falls silent" and body:
-            time.sleep(30)
+        with contextlib.suppress(OSError):  # whoever asked may have given up
+            if behavior == "slow drip":
+                for byte in body:
+                    if stopped.wait(self.server.pause):
+                        return
+                    self.wfile.write(bytes([byte]))
+                return
+            if behavior in ("cut short", "falls silent"):
+                body = body[: len(body) // 2]
+            self.wfile.write(body)
+            if behavior == "falls silent" and body:
+                self.wfile.flush()
+                stopped.wait(30)
 
     def log_message(self, *arguments: object) -> None:
         pass
@@ -119,10 +146,12 @@ def home(tmp_path, monkeypatch):
 
 
 def serve(monkeypatch, *servers: Server) -> None:
-    """Name these servers as the mirrors of both sets."""
+    """Name these servers as the mirrors of both sets and of the network."""
     for name in FILES:
         mirrors = tuple(f"{server.url}{name}/" for server in servers)
         monkeypatch.setitem(raw.SETS, name, raw.SETS[name]._replace(mirrors=mirrors))
+    urls = tuple(f"{server.url}network" for server in servers)
+    monkeypatch.setattr(raw, "NETWORK", raw.NETWORK._replace(urls=urls))
 
 
 @pytest.fixture
@@ -131,12 +160,14 @@ def start():
     running = []
 
     def one() -> Server:
-        running.append(Server({f"{name}/{file}.gz": content for (name, file), content in PACKED.items()}))
-        threading.Thread(target=running[-1].serve_forever, daemon=True).start()
+        packed = {f"{name}/{file}.gz": content for (name, file), content in PACKED.items()}
+        running.append(Server({**packed, "network": NETWORK}))
+        threading.Thread(target=running[-1].serve_forever, args=(0.02,), daemon=True).start()
         return running[-1]
 
     yield one
     for server in running:
+        server.stopped.set()
         server.shutdown()
         server.server_close()
 
@@ -391,24 +422,70 @@ def test_download_puts_whole_files_and_nothing_else(home, server):
         assert (home / "data" / "MNIST" / "raw" / file).read_bytes() == content
 
 
-@pytest.mark.parametrize("behavior", ["forbidden", "wrong", "cut short", "falls silent"])
-def test_a_server_that_misbehaves_leaves_nothing_behind(behavior, home, server, monkeypatch, capsys):
-    monkeypatch.setattr(download, "SILENCE_SECONDS", 0.3)
+KINDS = ["mnist", "fashion", "network"]
+FOLDERS = {"mnist": "MNIST/raw", "fashion": "FashionMNIST/raw", "network": "photonet"}
+WHOLE = {
+    **{name: {f"{FOLDERS[name]}/{file}": content for file, content in files.items()} for name, files in FILES.items()},
+    "network": {raw.NETWORK.path: NETWORK},
+}
+
+
+def ask_for(kind: str) -> bool:
+    """Ask for a set or the network as a lesson does; tell whether the real one came."""
+    return weights.squeezenet() is not None if kind == "network" else data.load(kind).real
+
+
+MISBEHAVES = {
+    "forbidden": "the server answered 403 Forbidden",
+    "not found": "the server answered 404 Not Found",
+    "server error": "the server answered 500 Internal Server Error",
+    "cut short": "the connection broke off",
+    "too short": "what came is not the published file",
+    "too long": "what came is not the published file",
+    "empty": "what came is not the published file",
+    "wrong": "what came is not the published file",
+    "web page": "a web page came instead of the file (does this network ask you to log in?",
+    "portal": "a web page came instead of the file (does this network ask you to log in?",
+    "redirect loop": "the server sends one in circles",
+    "slow drip": "the server sent next to nothing for 0.4 seconds",
+    "falls silent": "the server sent next to nothing for 0.4 seconds",
+    "silence": "No network: no data server answers within 0.4 seconds",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("behavior", "words"), MISBEHAVES.items(), ids=MISBEHAVES)
+def test_a_server_that_misbehaves_is_not_believed_and_leaves_nothing(
+    behavior, words, kind, home, server, monkeypatch, capsys
+):
     server.behavior = behavior
     begun = time.monotonic()
-    assert not data.load("mnist").real
+    with monkeypatch.context() as patience:
+        if words.endswith("0.4 seconds"):
+            patience.setattr(download, "SILENCE_SECONDS", 0.4)
+            patience.setattr(download, "PROBE_SECONDS", 0.4 if behavior == "silence" else 3)
+        assert not ask_for(kind)
     assert time.monotonic() - begun < 15
-    assert everything_in(home / "data") == set()
-    assert not list((home / "data").glob(".*"))
-    assert "The download failed twice" in capsys.readouterr().err
+    assert everything_in(home) == set()
+    assert not list((home / "data").rglob(".partial-*"))
+    shown = capsys.readouterr().err
+    said = next(line for line in shown.splitlines() if words in line)
+    assert "make data" in shown
+    if behavior != "silence":
+        assert re.search(r"The download of [\w.-]+ failed after \d+ seconds: ", said)
+        assert said.count(words) == 1
     server.behavior = "good"
-    assert data.load("mnist").real  # the next call tries again
+    download._silent_since.clear()  # half a minute later
+    assert ask_for(kind)
+    assert {name: (home / "data" / name).read_bytes() for name in everything_in(home / "data")} == WHOLE[kind]
+    assert "NOT THE" not in capsys.readouterr().err
 
 
-def test_interruption_leaves_nothing_behind(home, server, monkeypatch):
+@pytest.mark.parametrize("kind", KINDS)
+def test_interruption_leaves_nothing_behind(kind, home, server, monkeypatch):
     stop_midway(monkeypatch, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        data.load("mnist")
+        ask_for(kind)
     assert everything_in(home / "data") == set()
 
 
@@ -433,7 +510,7 @@ def test_any_one_file_can_be_fetched_and_is_checked(home, server):
     content, path = PACKED["mnist", raw.TEST_LABELS], home / "networks" / "small.net"
     server.packed = {"small.net": content}
     url, known = f"{server.url}small.net", f"sha256:{hashlib.sha256(content).hexdigest()}"
-    with pytest.raises(ConnectionError, match=r"failed twice \(SHA256 hash"):
+    with pytest.raises(ConnectionError, match="what came is not the published file"):
         download.fetch([url], known[:-1] + ("0" if known[-1] != "0" else "1"), path)
     assert not path.exists()
     download.fetch([url], known, path)
@@ -461,28 +538,62 @@ def test_what_a_killed_download_left_is_swept_up_later_but_a_running_one_is_not(
     assert [path.name for path in folder.glob(".partial-*")] == [".partial-running"]
 
 
-def test_two_processes_that_download_at_once_both_get_whole_data(home, server):
-    script = """
+ELSEWHERE = """
 import json, sys
 from pathlib import Path
 from helpers import data
-from helpers.data import download, raw
+from helpers.data import download, raw, weights
 told = json.loads(sys.argv[1])
 download.STORE = Path(told["store"])
-raw.SETS["mnist"] = raw.RawSet(*told["set"])
-for _ in range(3):
-    mnist = data.load("mnist")
-    assert mnist.real and len(mnist.train) == 30
-    (download.STORE / "MNIST" / "raw" / raw.TEST_LABELS).unlink(missing_ok=True)
-assert data.load("mnist").real
+for name, published in told["sets"].items():
+    raw.SETS[name] = raw.RawSet(*published)
+raw.NETWORK = raw.RawFile(*told["network"])
+ask = {"mnist": lambda: data.load("mnist").real, "fashion": lambda: data.load("fashion").real,
+       "network": lambda: weights.squeezenet() is not None}
 """
-    told = json.dumps({"store": str(home / "data"), "set": raw.SETS["mnist"]})
-    both = [subprocess.Popen([sys.executable, "-c", script, told], stderr=subprocess.PIPE) for _ in range(2)]
+
+
+def elsewhere(home: Path, script: str) -> subprocess.Popen:
+    """Another process that finds the same servers and the same data/ as this one, and can `ask` for each kind."""
+    told = {"store": str(home / "data"), "sets": {name: raw.SETS[name] for name in FILES}, "network": raw.NETWORK}
+    command = [sys.executable, "-c", ELSEWHERE + script, json.dumps(told)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE)
+
+
+def test_two_processes_that_download_at_once_both_get_whole_data(home, server):
+    script = """
+for _ in range(3):
+    assert all(asked() for asked in ask.values())
+    (download.STORE / "MNIST" / "raw" / raw.TEST_LABELS).unlink(missing_ok=True)
+    (download.STORE / raw.NETWORK.path).unlink(missing_ok=True)
+assert all(asked() for asked in ask.values())
+"""
+    both = [elsewhere(home, script) for _ in range(2)]
     for process in both:
         _, problem = process.communicate(timeout=120)
         assert process.returncode == 0, problem.decode()
-    for file in everything_in(home / "data"):
-        assert (home / "data" / file).read_bytes() == FILES["mnist"][Path(file).name]
+    whole = {path: content for files in WHOLE.values() for path, content in files.items()}
+    assert {path: (home / "data" / path).read_bytes() for path in everything_in(home / "data")} == whole
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_process_that_is_killed_leaves_no_file_that_is_believed(kind, home, server):
+    server.behavior = "falls silent"
+    process = elsewhere(home, f"ask[{kind!r}]()")
+    try:
+        deadline = time.monotonic() + 60
+        while not any(".partial-" in path for path in everything_in(home / "data")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.communicate()
+    left = everything_in(home / "data")
+    assert left
+    assert all(".partial-" in path for path in left)
+    server.behavior = "good"
+    assert ask_for(kind)
+    assert {path: (home / "data" / path).read_bytes() for path in everything_in(home / "data") - left} == WHOLE[kind]
 
 
 def test_offline_variable_skips_the_attempt(home, server, monkeypatch, capsys):
@@ -522,18 +633,11 @@ def put_network(root: Path, content: bytes = NETWORK) -> Path:
     return path
 
 
-@pytest.fixture
-def network_server(server, monkeypatch):
-    server.packed = {"network": NETWORK}
-    monkeypatch.setattr(raw, "NETWORK", raw.NETWORK._replace(urls=(f"{server.url}network",)))
-    return server
-
-
-def test_the_network_is_taken_from_cnn_data_then_from_data_then_downloaded(home, network_server, monkeypatch):
+def test_the_network_is_taken_from_cnn_data_then_from_data_then_downloaded(home, server, monkeypatch):
     found = download.find_network()
     assert found.root == home / "data"
     assert found.notes == []
-    assert network_server.asked == ["/network"]
+    assert server.asked == ["/network"]
     (content,) = found.arrays.values()
     assert content.tobytes() == NETWORK
     assert everything_in(home / "data") == {raw.NETWORK.path}
@@ -541,7 +645,7 @@ def test_the_network_is_taken_from_cnn_data_then_from_data_then_downloaded(home,
     put_network(home / "given")
     monkeypatch.setenv("CNN_DATA", str(home / "given"))
     assert download.find_network().root == home / "given"
-    assert network_server.asked == ["/network"]
+    assert server.asked == ["/network"]
 
 
 @pytest.mark.parametrize("content", [b"", NETWORK[:-1], NETWORK + b"\0", NETWORK[::-1]], ids=lambda c: str(len(c)))
@@ -559,19 +663,10 @@ def test_a_foreign_file_is_neither_believed_nor_lost_until_the_published_one_is_
     assert "No network" in third
 
 
-def test_a_foreign_file_in_data_is_replaced_by_the_published_one(home, network_server):
+def test_a_foreign_file_in_data_is_replaced_by_the_published_one(home, server):
     path = put_network(home / "data", NETWORK[::-1])
     assert download.find_network().arrays is not None
     assert path.read_bytes() == NETWORK
-
-
-def test_a_server_with_another_network_is_not_believed(home, network_server):
-    network_server.behavior = "wrong"
-    arrays, root, (note,) = download.find_network()
-    assert arrays is None
-    assert root is None
-    assert "The download failed twice" in note
-    assert everything_in(home / "data") == set()
 
 
 # Folders that cannot be written
@@ -590,21 +685,83 @@ def test_where_data_cannot_be_written_the_cache_is_used_and_named(home, server, 
     assert "cannot be written" not in capsys.readouterr().err
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="to root every folder is writable")
-def test_a_read_only_data_folder_is_no_obstacle(home, server, capsys):
-    (home / "data").mkdir()
-    (home / "data").chmod(0o555)
-    assert data.load("mnist").real
-    assert str(home / "cache") in capsys.readouterr().err
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_read_only_data_folder_is_no_obstacle(kind, home, server, monkeypatch, capsys):
+    """To root every folder is writable, so the system's refusal is played."""
+    make = Path.mkdir
+
+    def refused(self: Path, *arguments: object, **options: object) -> None:
+        if self.is_relative_to(home / "data"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        make(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    assert ask_for(kind)
+    shown = capsys.readouterr().err
+    assert f"{home / 'data'} cannot be written (Permission denied)" in shown
+    assert f"The files are kept in {download.stores()[1]} instead" in shown
+    assert everything_in(home / "data") == set()
+    asked = len(server.asked)
+    assert ask_for(kind)
+    assert len(server.asked) == asked
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(home, server, monkeypatch, capsys):
-    stop_midway(monkeypatch, OSError(errno.ENOSPC, "No space left on device"))
-    assert not data.load("mnist").real
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("when", ["while a file arrives", "while it is unpacked or moved"])
+def test_a_full_disk_is_said_and_leaves_nothing(when, kind, home, server, monkeypatch, capsys):
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with monkeypatch.context() as disk:
+        if when == "while a file arrives":
+            stop_midway(disk, full)
+        else:
+            disk.setattr(download.os, "replace", lambda *_: (_ for _ in ()).throw(full))
+        assert not ask_for(kind)
     shown = capsys.readouterr().err
     for folder in download.stores():
-        assert f"{folder} cannot be written (No space left on device)" in shown
+        assert f"{folder} cannot be written (No space left on device): free 130 MB there" in shown
     assert everything_in(home) == set()
+    assert ask_for(kind)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root mounts a small disk, on Linux")
+def test_a_disk_that_is_really_full(home, server, monkeypatch, capsys):
+    disk = home / "data"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this system lets nobody mount a disk")
+    try:
+        assert data.load("mnist").real
+        shown = capsys.readouterr().err
+        assert f"{disk} cannot be written (No space left on device): free 130 MB there" in shown
+        assert f"The files are kept in {download.stores()[1]} instead" in shown
+        assert not [path for path in everything_in(disk) if ".partial-" in path]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("chosen", ["closed/folder", "~/closed"])
+def test_a_cnn_data_that_may_not_be_looked_into_is_passed_over_in_words(chosen, home, server, monkeypatch, capsys):
+    """Where the system refuses to look, or knows no home folder."""
+    monkeypatch.setenv("CNN_DATA", chosen)
+
+    looks = Path.is_dir
+
+    def refused(self: Path, **options: object) -> bool:
+        if "closed" in self.parts:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return looks(self, **options)
+
+    def homeless(self: Path) -> Path:
+        if str(self).startswith("~"):
+            raise RuntimeError("Could not determine home directory.")
+        return self
+
+    with monkeypatch.context() as closed:
+        closed.setattr(Path, "expanduser", homeless)
+        closed.setattr(Path, "is_dir", refused)
+        assert data.load("mnist").real
+    assert f"CNN_DATA names {chosen}, which is not a folder, so it is passed over" in capsys.readouterr().err
 
 
 # The notice, the command
@@ -616,7 +773,7 @@ def test_the_notice_says_what_why_and_what_to_do_on_every_call(home, capsys):
         out, shown = capsys.readouterr()
         assert out == ""
         assert shown.count("NOT THE REAL DATA") == 1
-        for words in ("does not answer", "8×8", "accuracies", "`make data`"):
+        for words in ("No network: no data server answer", "8×8", "accuracies", "`make data`"):
             assert words in shown
 
 
