@@ -89,9 +89,16 @@ def call(function: Any, *arguments: Any, changes: Sequence[str | int] = ()) -> A
         free = set(range(len(arguments)))
     memo: dict[int, Any] = {}
     given = [value if place in free else _copied(value, memo) for place, value in enumerate(arguments)]
+    limit = _Limit(LIMIT)
     try:
-        with _limited(LIMIT):
+        try:
+            limit.begin()
             answer = _invoke(function, given)
+        finally:
+            try:
+                limit.end()
+            finally:  # the exception may have come on the way into the first: the next one is a second away
+                limit.end()
     except _TooLong:
         raise Wrong(
             f"Your code was still running after {LIMIT:g} seconds, and was stopped: is there a loop that never ends?"
@@ -139,37 +146,38 @@ def _parameters(function: Callable[..., Any], arguments: tuple[Any, ...]) -> lis
     return [names[i] if i < len(names) else f"{_ORDINALS[min(i, 6)]} argument" for i in range(len(arguments))]
 
 
-@contextlib.contextmanager
-def _limited(seconds: float) -> Iterator[None]:
-    """Raise :class:`_TooLong` in this thread after so many seconds, and every second again in case it is swallowed.
+class _Limit:
+    """Raises :class:`_TooLong` in this thread after so many seconds, and every second again in case it is swallowed.
 
     Python delivers it between two lines of Python code, on every system and in every thread; a single long operation
-    of a library is not interrupted. Where threads cannot be started there is no limit.
+    of a library is not interrupted. Where threads cannot be started there is no limit. No context manager: the
+    exception may come between the end of a ``with`` block and its ``__exit__``, which then never runs.
     """
-    ident, lock, done = ctypes.c_ulong(threading.get_ident()), threading.Lock(), threading.Event()
-    stop = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
-    def watch() -> None:
-        wait = seconds
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._ident = seconds, ctypes.c_ulong(threading.get_ident())
+        self._lock, self._done = threading.Lock(), threading.Event()
+
+    def begin(self) -> None:
+        """Start to watch."""
+        with contextlib.suppress(RuntimeError):
+            threading.Thread(target=self._watch, name="time limit", daemon=True).start()
+
+    def end(self) -> None:
+        """Stop watching; when this returns no exception is left to come. May be called again."""
+        with self._lock:
+            self._done.set()
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(self._ident, None)
+
+    def _watch(self) -> None:
+        wait = self._seconds
         for _ in range(20):
-            if done.wait(wait):
+            if self._done.wait(wait):
                 return
-            with lock:
-                if not done.is_set():
-                    stop(ident, ctypes.py_object(_TooLong))
+            with self._lock:
+                if not self._done.is_set():
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(self._ident, ctypes.py_object(_TooLong))
             wait = 1.0
-
-    with contextlib.suppress(RuntimeError):
-        threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        try:
-            with lock:
-                done.set()
-        finally:  # the exception may have come on the way out: after this line none is left to come
-            done.set()
-            stop(ident, None)
 
 
 def _is_stub(function: Any) -> bool:

@@ -335,6 +335,27 @@ def test_the_limit_leaves_nothing_behind(monkeypatch):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("time limit")]
 
 
+def test_a_limit_that_strikes_on_the_way_out_leaves_nothing_behind(monkeypatch):
+    """The exception comes when the function has ended and before the watching has."""
+    monkeypatch.setattr(judge, "LIMIT", 0.05)
+    end, struck = judge._Limit.end, []
+
+    def strike(limit):
+        if not struck:
+            struck.append(limit)
+            raise judge._TooLong
+        end(limit)
+
+    monkeypatch.setattr(judge._Limit, "end", strike)
+    with pytest.raises(Wrong, match="still running"):
+        call(lambda: 1)
+    assert struck
+    until = time.monotonic() + 0.3
+    while time.monotonic() < until:  # an exception that is still to come comes here
+        pass
+    assert not [thread for thread in threading.enumerate() if thread.name == "time limit"]
+
+
 def test_without_threads_there_is_no_limit_and_no_crash(monkeypatch):
     def cannot(*_, **__):
         raise RuntimeError("can't start new thread")
