@@ -31,12 +31,14 @@ from helpers.explorers.neighbors import NeighborExplorer
 from helpers.explorers.network_reader import NetworkReader
 from helpers.explorers.occlusion import OcclusionExplorer
 from helpers.explorers.parts import ImageExplorer
+from helpers.explorers.photograph import PhotographExplorer
 from helpers.explorers.playground import KernelPlayground
 from helpers.explorers.pooling import PoolingExplorer
 from helpers.explorers.promise import PromiseExplorer
 from helpers.explorers.receptive import ReceptiveFieldExplorer
 from helpers.explorers.saliency import SaliencyExplorer
 from helpers.explorers.softmax import SoftmaxTemperature
+from helpers.explorers.teach import TeachExplorer
 from helpers.explorers.time_machine import TimeMachine
 from helpers.explorers.turn import TurnDigit
 from helpers.explorers.weight_ledger import WeightLedger
@@ -96,6 +98,7 @@ MADE = {
     ),
     NetworkReader: lambda: NetworkReader({"large": (ConvNet(), (1, 28, 28)), "small": (network(), (1, 28, 28))}),
     OcclusionExplorer: lambda: OcclusionExplorer(network(), *FEW, stride=3),
+    PhotographExplorer: lambda: PhotographExplorer(photonet.untrained(), PHOTOGRAPHS, target="weevil"),
     PoolingExplorer: lambda: PoolingExplorer({"noise": IMAGES[0, 0, :9, :12], "line": np.eye(6)}),
     PromiseExplorer: lambda: PromiseExplorer(network(), *FEW),
     ReceptiveFieldExplorer: lambda: ReceptiveFieldExplorer(IMAGES[0, 0]),
@@ -103,6 +106,10 @@ MADE = {
         {"one": network(), "other": ConvNet(filters=(4, 6), hidden=16).eval()}, *FEW
     ),
     SoftmaxTemperature: lambda: SoftmaxTemperature({"sure": (9.6, -1.5, 2.2), "torn": (5.2, -1.3, 4.9)}, CLASSES[:3]),
+    TeachExplorer: lambda: TeachExplorer(
+        {"one": photonet.untrained(), "other": photonet.untrained(1)},
+        {name: CHANCE.random((3, 51, 51, 3), dtype=np.float32) for name in ("noise", "more noise")},
+    ),
     TimeMachine: lambda: TimeMachine(own=IMAGES[0, 0]),
     TurnDigit: lambda: TurnDigit({"one": network(), "two": network()}, *FEW),
     WeightLedger: WeightLedger,
