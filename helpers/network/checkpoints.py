@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from helpers.data.download import PROJECT
+from helpers.data.sets import CLASSES
 from helpers.network.models import ConvNet
 
 FOLDER = PROJECT / "data" / "checkpoints"
@@ -18,6 +20,18 @@ FOLDER = PROJECT / "data" / "checkpoints"
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _plain(name: str) -> str:
+    """The name itself, if it can only mean a file in the folder of checkpoints."""
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w.+ -]*", name):
+        raise ValueError(f"A checkpoint has a plain name such as 'mine', without slashes or folders; got {name!r}.")
+    return name
+
+
+def _finite(weights: Mapping[str, torch.Tensor]) -> bool:
+    """Whether all numbers are numbers: training with too large a learning rate leaves NaN behind."""
+    return all(value.is_floating_point() and bool(value.isfinite().all()) for value in weights.values())
 
 
 def save(model: ConvNet, name: str, card: dict[str, Any] | None = None, folder: Path | None = None) -> Path:
@@ -32,10 +46,16 @@ def save(model: ConvNet, name: str, card: dict[str, Any] | None = None, folder: 
         folder: where to put them; ``data/checkpoints`` if not given.
 
     Raises:
+        TypeError: for what is no ConvNet.
+        ValueError: if the name is no file name, or weights are not finite.
         PermissionError: if the folder cannot be written.
     """
     folder = FOLDER if folder is None else Path(folder)
-    weights = folder / f"{name}.pt"
+    weights = folder / f"{_plain(name)}.pt"
+    if not isinstance(model, ConvNet):
+        raise TypeError(f"A checkpoint holds a ConvNet of helpers.network.models; got {type(model).__name__}.")
+    if not _finite(model.state_dict()):
+        raise ValueError("This network has weights that are NaN or infinite: train it again with a smaller lr.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         part = weights.with_suffix(".pt.part")
@@ -57,7 +77,7 @@ def card(name: str, folder: Path | None = None) -> dict[str, Any]:
         FileNotFoundError: if there is no such checkpoint; the message names those that exist.
     """
     folder = FOLDER if folder is None else Path(folder)
-    path = folder / f"{name}.json"
+    path = folder / f"{_plain(name)}.json"
     if not path.is_file():
         found = sorted(p.stem for p in folder.glob("*.json")) if folder.is_dir() else []
         raise FileNotFoundError(
@@ -89,6 +109,11 @@ def load(name: str = "mnist", folder: Path | None = None) -> ConvNet:
     folder = FOLDER if folder is None else Path(folder)
     described = card(name, folder)
     path = folder / f"{name}.pt"
+    if name in CLASSES and described.get("data set", name) != name:
+        raise ValueError(
+            f"The card of {name!r} is that of a network for {described['data set']!r}: restore it, or run "
+            "`make checkpoints`."
+        )
     if not path.is_file():
         raise FileNotFoundError(
             f"The card of {name!r} is there but its weights {path} are not: run `make checkpoints`."
@@ -102,10 +127,16 @@ def load(name: str = "mnist", folder: Path | None = None) -> ConvNet:
         arguments = dict(described["architecture"])
         arguments["filters"] = tuple(arguments["filters"])
         model = ConvNet(**arguments)
-        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (AttributeError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+        model.load_state_dict(weights)
+    except Exception as error:  # PyTorch has a dozen ways to say that a file is not one of its own
         raise ValueError(
             f"{path} does not hold the weights of the network its card describes: restore both, "
             "or run `make checkpoints`."
         ) from error
+    if not _finite(weights):
+        raise ValueError(
+            f"{path} holds weights that are NaN or infinite, so the network can answer nothing: restore it, or run "
+            "`make checkpoints`."
+        )
     return model.eval()
