@@ -184,7 +184,7 @@ def test_swapped_cards_are_noticed(tmp_path):
         checkpoints.load("mnist", folder=tmp_path)
 
 
-@pytest.mark.parametrize("name", ["../net", "a/b", "/tmp/net", "..", "", None, 3, "a\0b", "a\\b"])
+@pytest.mark.parametrize("name", ["../net", "a/b", "/net", "..", "", None, 3, "a\0b", "a\\b"])
 def test_a_name_never_leads_out_of_the_folder(tmp_path, name):
     inside = tmp_path / "inside"
     for act in (lambda: checkpoints.load(name, folder=inside), lambda: checkpoints.save(small(), name, folder=inside)):
