@@ -4,7 +4,8 @@
 #   TORCH=cpu           PyTorch without CUDA, for Linux without an NVIDIA card (TORCH=default goes back); remembered
 #   VERSIONS=newest     the newest versions of all packages instead of those of constraints.txt (VERSIONS=pinned goes back)
 #   LESSON=occlusion    one lesson instead of all, for notebooks, slides and fresh
-#   FLAGS=--no-browser  further options for JupyterLab, for lab and slides
+#   TO=/media/usb/cnn   the folder that stick writes
+#   FLAGS=--no-browser  further options, for lab and slides (JupyterLab's) and for stick (FLAGS=--help lists them)
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
@@ -17,7 +18,7 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --durations=10
 # Says so and carries on when the data cannot be fetched: every lesson also runs on the offline stand-in.
 FETCH := $(PY) -m helpers.data
 
-.PHONY: help setup lab test test-browser nightly notebooks data checkpoints fresh update slides site bench lint clean
+.PHONY: help setup lab test test-browser nightly notebooks data checkpoints fresh update slides site stick bench lint clean
 
 help:
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -77,6 +78,12 @@ slides: setup ## present a lesson as slides with a live kernel (LESSON=occlusion
 
 site: setup ## every lesson as a page to read, in site/
 	@$(PY) -m tools.pages
+
+stick: setup ## for a room without internet: lessons, data, pages, packages, installer (TO=/media/usb/cnn)
+	@test -n "$(TO)" || { echo "Where to? Say for example: make stick TO=/media/usb/cnn" >&2; exit 1; }
+	@$(FETCH)
+	@$(PY) -m tools.pages
+	@$(PY) -m tools.stick "$(TO)" $(FLAGS)
 
 bench: setup ## every claim about speed, measured again
 	@for script in benchmarks/*.py; do \

@@ -3,6 +3,7 @@
 Run by the Makefile with whatever Python the machine has, so this file imports the standard library only (not even
 `tools`) and uses syntax that Python 2.7 and 3.6 can read: a Python that is too old must get as far as the sentence that
 says so. `--settings` only copies Jupyter's settings into the running environment (postBuild does that on Binder).
+`--wheels` installs from a folder, without a network (`make stick` writes one).
 
 The stamp `.venv/setup.json` holds a fingerprint of everything the environment is made from. When it matches, there is
 nothing to do; when an installation was interrupted it holds none, and the next call takes the installation up again.
@@ -166,13 +167,14 @@ def copy_settings(root, prefix):
         shutil.copyfile(os.path.join(root, name), os.path.join(prefix, place))
 
 
-def setup(root, torch, versions=""):
+def setup(root, torch, versions="", wheels=""):
     """Bring .venv up to date.
 
-    `torch` is "cpu" or "default", `versions` "pinned" or "newest"; "" keeps what was chosen before.
+    `torch` is "cpu" or "default", `versions` "pinned" or "newest"; "" keeps what was chosen before. `wheels` is a
+    folder to install from without a network; then what only the tests need is left out.
     """
     venv = os.path.join(root, ".venv")
-    python = os.path.join(venv, "bin", "python")
+    python = os.path.join(venv, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
     log = os.path.join(venv, "setup.log")
     stamp = read_stamp(venv)
     torch = torch or stamp.get("torch") or "default"
@@ -197,9 +199,14 @@ def setup(root, torch, versions=""):
     install += ["-c", "constraints.txt"] if versions == "pinned" else ["--upgrade", "--upgrade-strategy", "eager"]
     if sys.stdout.isatty():
         install.remove("--quiet")
-    if torch == "cpu":
-        install += ["--extra-index-url", CPU_INDEX]
-    install += ["-e", ".[test]"]
+    if wheels:
+        # One version of everything lies there, and pip's own settings may name an index that cannot be reached.
+        install = [python, "-m", "pip", "--isolated", "install", "--quiet", "--disable-pip-version-check"]
+        install += ["--no-index", "--find-links", os.path.abspath(wheels), "-e", "."]
+    elif torch == "cpu":
+        install += ["--extra-index-url", CPU_INDEX, "-e", ".[test]"]
+    else:
+        install += ["-e", ".[test]"]
     run(install, log)
     copy_settings(root, venv)
     write_stamp(venv, torch, versions, wanted)
@@ -210,13 +217,14 @@ def main():
     parser = argparse.ArgumentParser(description="Build .venv for the lessons.")
     parser.add_argument("--torch", default="", help="cpu, default, or nothing to keep the earlier choice")
     parser.add_argument("--versions", default="", help="pinned, newest, or nothing to keep the earlier choice")
+    parser.add_argument("--wheels", default="", help="install from this folder, without a network")
     parser.add_argument("--settings", action="store_true", help="only copy Jupyter's settings into this environment")
     options = parser.parse_args()
     try:
         if options.settings:
             copy_settings(ROOT, sys.prefix)
         else:
-            setup(ROOT, options.torch, options.versions)
+            setup(ROOT, options.torch, options.versions, options.wheels)
     except Stop as stop:
         sys.exit(str(stop))
     except OSError as error:

@@ -44,6 +44,7 @@ TARGETS = [
     "update",
     "slides",
     "site",
+    "stick",
     "bench",
     "lint",
     "clean",
