@@ -28,7 +28,7 @@ LESSON.ask(
 
 LESSON.ask(
     "vertical-lines",
-    "Somebody learns the secret filter from images of vertical lines and nothing else, until the loss is zero in the "
+    "Someone learns the secret filter from images of vertical lines and nothing else, until the loss is zero in the "
     "first six decimals. Which filter has been learned?",
     Option("The secret filter: a loss of zero proves it", "It proves that the answers agree on THESE images. Ask both "
            "filters about a digit, and they disagree."),

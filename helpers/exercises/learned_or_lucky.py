@@ -154,7 +154,7 @@ def dead(function: Any) -> str:
     for rng, deaths in zip(trials(4), (2, 3, 1, 0), strict=True):
         maps, numbers = _maps(rng, deaths)
         _compare_dead(call(function, torch.from_numpy(maps)), maps, numbers)
-    return "A filter is dead only if no unit answers to any image. Silence on one image is an opinion, not a death."
+    return "A filter is dead only if no unit responds to any image. Silence on one image is an opinion, not a death."
 
 
 def _maps(rng: np.random.Generator, deaths: int) -> tuple[np.ndarray, list[int]]:

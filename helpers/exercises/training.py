@@ -60,7 +60,7 @@ LESSON.ask(
 
 LESSON.ask(
     "scrambled",
-    "All images are scrambled: the 784 pixels change places, in every image in the same way. Both networks are "
+    "All images are scrambled: the 784 pixels trade places, in the same way in every image. Both networks are "
     "trained anew on the scrambled images. Who suffers?",
     Option("Both: nobody can read scrambled digits", "You cannot. But every pixel still tells what it told "
            "before, only from another place, and a dense network never knew where a pixel was."),

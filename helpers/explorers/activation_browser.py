@@ -30,7 +30,7 @@ MARK = "#00b4d8"  # stands out on gray, on black-to-yellow and on blue-to-red al
 
 
 class ActivationBrowser(Explorer):
-    """Image, layer and channel; the image beside all maps of the layer, one map enlarged, and the patch it answers to.
+    """Image, layer and channel; the image beside all maps of the layer, one map enlarged, and the patch it responds to.
 
     Convolutions are drawn before the ReLU, signed around zero; all later layers from black (zero) up. A scale belongs
     to a stage of the network and stays the same for every image, so that maps can be compared while a slider moves.
@@ -267,7 +267,7 @@ class ActivationBrowser(Explorer):
         on = f"{(one > 0).mean():.0%} of its units are on"
         if silent:
             self._patch.set_data(np.ones((1, 1)))
-            self._said.set_text(f"silent here: no unit answers\n{on}")
+            self._said.set_text(f"silent here: no unit responds\n{on}")
             return
         self._boxes[2].set_bounds(column - 0.5, row - 0.5, 1, 1)
         rows, columns = self._fields[layer].box(row, column, self._x.shape)
