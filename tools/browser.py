@@ -33,6 +33,9 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A camera that films a test picture, and whose use is allowed without a question.
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 )
 WIDTH, HEIGHT = 1280, 1000
 

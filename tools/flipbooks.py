@@ -20,13 +20,18 @@ from PIL import Image
 
 from helpers.explorers.base import Explorer
 from helpers.plots.style import SHARPNESS
-from tools import lessons
+from tools import lessons, live
 
 #: Combinations of values that are drawn, values of one control, and bytes of all the pictures of one tool.
 MOST_FRAMES, MOST_VALUES, MOST_BYTES = 60, 12, 1_400_000
 
 #: Tools that run in a page of their own.
-LIVING = {"KernelPlayground": "playground", "DrawDigit": "draw"}
+LIVING = {
+    "KernelPlayground": "playground",
+    "DrawDigit": "draw",
+    "WindowStepper": "stepper",
+    "ClassMapBrowser": "photograph",
+}
 #: Turns the pages: the values of the controls say which picture is shown.
 SCRIPT = """
 for (const book of document.querySelectorAll('.flipbook')) {
@@ -174,11 +179,13 @@ def flipbook(tool: Explorer) -> str:
 def _living(tool: Explorer) -> str:
     """A link to the page on which this tool itself runs."""
     page = LIVING.get(type(tool).__name__)
-    return (
-        f'<figcaption>Some of its states. <a href="{page}.html">Here it runs</a>, in your browser.</figcaption>'
-        if page
-        else ""
-    )
+    if page is None:
+        return ""
+    if page == "photograph" and live.network_file() is None:
+        runs = "This site was built without the file of the network for photographs, so the tool does not run here."
+    else:
+        runs = f'<a href="{page}.html">Here it runs</a>, in your browser.'
+    return f"<figcaption>Some of its states. {runs}</figcaption>"
 
 
 def _field(each: Control) -> str:

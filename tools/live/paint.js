@@ -1,5 +1,18 @@
 // Numbers as pixels.
 
+/** Give each pixel of a canvas its color: `color(row, column)` is [red, green, blue] from 0 to 255. */
+export function pixels(canvas, height, width, color) {
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext('2d'), picture = context.createImageData(width, height);
+  for (let r = 0, to = 0; r < height; r++)
+    for (let c = 0; c < width; c++, to += 4) {
+      picture.data.set(color(r, c), to);
+      picture.data[to + 3] = 255;
+    }
+  context.putImageData(picture, 0, 0);
+}
+
 /** Draw maps of one size side by side; `color` gives [red, green, blue] for a value. */
 export function maps(canvas, {data, shape: [count, height, width]}, columns, color, gap = 1) {
   const rows = Math.ceil(count / columns), over = width + gap, down = height + gap;
