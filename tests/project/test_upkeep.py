@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tools import ROOT, versions
+from tools import ROOT, pages, versions
 
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCKS = [
@@ -105,13 +105,28 @@ def test_workflows_call_what_exists(path):
 
 
 def test_slow_and_new_run_on_a_schedule():
-    assert [path.stem for path in WORKFLOWS] == ["ci", "newest", "nightly"]
+    assert [path.stem for path in WORKFLOWS] == ["ci", "newest", "nightly", "pages"]
     nightly, newest = load(".github/workflows/nightly.yml"), load(".github/workflows/newest.yml")
     for workflow in (nightly, newest):
         (entry,) = workflow[True]["schedule"]  # YAML reads the key `on` as true
         assert len(entry["cron"].split()) == 5
     assert any(step.get("run") == "make nightly" for step in nightly["jobs"]["thorough"]["steps"])
     assert newest["env"]["VERSIONS"] == "newest"
+
+
+def test_the_pages_are_built_by_make_and_published_from_main_alone():
+    workflow = load(".github/workflows/pages.yml")
+    assert workflow[True] == {"push": {"branches": ["main"]}, "workflow_dispatch": None}
+    build, publish = workflow["jobs"]["build"]["steps"], workflow["jobs"]["publish"]
+    assert [step["run"] for step in build if "run" in step] == ["make data", "make site"]
+    assert build[-1]["uses"].startswith("actions/upload-pages-artifact@v")
+    assert (ROOT / build[-1]["with"]["path"]) == pages.SITE
+    assert publish["needs"] == "build"
+    assert publish["if"].startswith("github.ref == 'refs/heads/main' && (")
+    assert publish["permissions"] == {"pages": "write", "id-token": "write"}
+    (step,) = publish["steps"]
+    assert step["uses"].startswith("actions/deploy-pages@v")
+    assert step["id"] in publish["environment"]["url"]
 
 
 def test_dependabot_watches_packages_and_actions():
