@@ -86,12 +86,20 @@ def place(maps: Tensor, model: nn.Module, x: Images, layer: Layer) -> Tensor:
     Raises:
         ValueError: for maps of another size, or as :func:`unit_field`.
     """
-    field = unit_field(model, x, layer)
-    size = tuple(field.units(n) for n in x.shape[2:])
+    return at_centers(maps, unit_field(model, x, layer), (x.shape[2], x.shape[3]))
+
+
+def at_centers(maps: Tensor, field: ReceptiveField, sides: tuple[int, int]) -> Tensor:
+    """:func:`place` for a layer whose field is known, on images of these sides: ``(N, h, w)`` → ``(N, H, W)``.
+
+    Raises:
+        ValueError: for maps of another size.
+    """
+    size = tuple(field.units(n) for n in sides)
     # A pooling that rounds up has a unit more than the formula, whose window hangs over the edge.
     if maps.ndim != 3 or not all(0 <= has - n <= 1 for has, n in zip(maps.shape[1:], size, strict=True)):
         raise ValueError(f"The maps of this layer are (N, {size[0]}, {size[1]}), not {tuple(maps.shape)}.")
-    rows, columns = (_between(length, units, field) for length, units in zip(x.shape[2:], maps.shape[1:], strict=True))
+    rows, columns = (_between(length, units, field) for length, units in zip(sides, maps.shape[1:], strict=True))
     return rows.to(maps) @ maps @ columns.to(maps).T
 
 

@@ -144,8 +144,7 @@ def occlusion(
         image = as_images(model, x, "CHW")
         fill = as_fill(value, image)
         height, width = image.shape[1:]
-        pieces = None if incremental is False else stages_of(model, (height, width))
-        if incremental and pieces is None:
+        if incremental and stages_of(model, (height, width)) is None:
             raise ValueError("incremental=True is for a ConvNet or PhotoNet as it was built: leave it out here.")
         tops, lefts = window_starts(height, size, stride), window_starts(width, size, stride)
         windows = _windows(tops, lefts, size, (height, width))
@@ -154,12 +153,7 @@ def occlusion(
         base = logits_of(model, image[None].to(memory_format=torch.channels_last))
         logits = base.repeat(len(boxes), 1)
         if changes.any():
-            if pieces is not None:  # patches are small, so that more of them stay in the cache
-                at_once = chunk or max(16, images_at_once(image.shape, 256))
-                masked = incremental_logits(pieces, image, fill, boxes[changes], at_once)
-            else:
-                at_once = chunk or images_at_once(image.shape, 32)
-                masked = _masked_logits(model, image, fill, boxes[changes], at_once)
+            masked = masked_logits(model, image, fill, boxes[changes], chunk, incremental is not False)
             logits[changes.to(logits.device)] = masked
         logits = logits.unflatten(0, (len(tops), len(lefts)))
     logits, base, windows = (t.to(home) for t in (logits, base[0], windows))
@@ -204,8 +198,23 @@ def _changes(differs: Tensor, boxes: Tensor) -> Tensor:
     return table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left] > 0
 
 
-def _masked_logits(model: nn.Module, image: Tensor, fill: Tensor, boxes: Tensor, chunk: int) -> Tensor:
-    """Logits of the image with each box covered, ``(len(boxes), classes)``."""
+def masked_logits(
+    model: nn.Module, image: Tensor, fill: Tensor, boxes: Tensor, chunk: int | None = None, incremental: bool = True
+) -> Tensor:
+    """Logits of an image with each box covered, ``(len(boxes), classes)``; only what a box changes where that is known.
+
+    Args:
+        model: the network, in evaluation mode; called without gradients.
+        image: ``(C, H, W)``.
+        fill: what is seen through the boxes, ``(C, H, W)``.
+        boxes: ``(n, 4)``, top, left, bottom, right in pixels, the last two exclusive.
+        chunk: boxes at a time.
+        incremental: False sends every masked image through the whole network.
+    """
+    pieces = stages_of(model, (image.shape[1], image.shape[2])) if incremental else None
+    if pieces is not None:  # patches are small, so that more of them stay in the cache
+        return incremental_logits(pieces, image, fill, boxes, chunk or max(16, images_at_once(image.shape, 256)))
+    chunk = chunk or images_at_once(image.shape, 32)
     rows = torch.arange(image.shape[1], device=image.device)
     columns = torch.arange(image.shape[2], device=image.device)
     logits = []

@@ -37,11 +37,11 @@ class _Clamped(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         """Positive part of the gradient; for the guided rule only where the ReLU was on."""
-        gradient = gradient.clamp(min=0)
         if ctx.guided:
             (output,) = ctx.saved_tensors
-            gradient = torch.where(output > 0, gradient, 0)
-        return gradient, None, None
+            # The derivative of ReLU in one pass over the numbers; NaN stays NaN, as with the derivative.
+            gradient = torch.ops.aten.threshold_backward(gradient, output, 0)
+        return gradient.clamp(min=0), None, None
 
 
 @contextmanager
