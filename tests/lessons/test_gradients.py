@@ -1,11 +1,14 @@
 """Right and wrong answers to the exercises of "Where the gradient comes from", and the claims its prose makes."""
 
 import numpy as np
+import pytest
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch.nn import functional
 
-from helpers.filters import convolve
+from helpers.explorers.filter_recovery import lessons_material
+from helpers.filters import convolve, kernels
+from helpers.filters.recovery import recover
 from tests.lessons.common import printing, said
 
 
@@ -200,3 +203,18 @@ def test_a_shared_weight_collects_what_all_its_places_want():
     wants = torch.rand_like(maps)
     maps.backward(wants)
     np.testing.assert_allclose(weights.grad[0, 0, 1, 1], (wants * image[..., 1:27, 1:27]).sum(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["vertical edges", "falling diagonal", "laplacian"])
+def test_the_answers_about_the_tool_that_recovers_a_filter(name):
+    target, material = kernels.get(name), lessons_material()
+    filters, losses = recover(material["blank"], target)
+    assert not losses.any(), "nothing to correct"
+    assert np.array_equal(filters[-1], filters[0]), "the weights stay as they were drawn"
+    filters, losses = recover(material["ten digits"], target, rate=1.5)
+    assert losses[-1] > 1e100, "it climbs until the numbers are too large to be written"
+    if name != "laplacian":
+        assert losses[0] > losses[1] > losses[2], "it falls for a few steps"
+    filters, losses = recover(material["ten digits"], target, noise=0.5)
+    assert losses[-1] == pytest.approx(0.5**2, abs=0.01), "the mean square of the noise"
+    assert abs(filters[-1] - target).max() < 0.1, "the weights come out nearly right"

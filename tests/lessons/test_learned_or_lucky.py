@@ -9,6 +9,7 @@ from helpers import data
 from helpers.filters import kernels
 from helpers.inside import growth, transplant
 from helpers.network import checkpoints, running
+from helpers.network.hooks import hooked
 from helpers.network.models import ConvNet
 from tests.lessons.common import printing
 
@@ -188,6 +189,25 @@ def test_filter_22_never_turned_and_only_faded():
 def test_nobody_listens_to_dead_maps():
     listened_to = checkpoints.load("mnist").features.conv2.weight.detach().norm(dim=(2, 3)).mean(0)
     assert sorted(listened_to.argsort()[:3].tolist()) == [22, 28, 29]
+
+
+def test_dead_channels_cost_nothing_and_lively_ones_are_missed():
+    test, network = data.load("mnist").test[:2000], checkpoints.load("mnist")
+    if not data.load("mnist").real:
+        pytest.skip("a sentence about the real digits")
+    images, labels = running.tensors_of(test)
+
+    def losses(channels):
+        def silence(module, inputs, output):
+            return output.index_fill(1, torch.tensor(channels, dtype=torch.long), 0.0)
+
+        with hooked([(network.features.relu1, silence)]), torch.no_grad():
+            return nn.functional.cross_entropy(network(images), labels, reduction="none")
+
+    whole = losses([])
+    assert (losses([22, 29]) - whole).abs().max() < 0.01, "not one image is read differently"
+    for pair in ([9, 24], [3, 16], [4, 21]):
+        assert losses(pair).mean() > whole.mean() + 0.005, pair
 
 
 def test_hand_made_filters_do_nearly_as_well_without_training_and_random_ones_do_not():

@@ -12,7 +12,8 @@ from torch import nn
 from helpers import data
 from helpers.exercises.overfitting import LESSON
 from helpers.explorers.dropout import DropoutExplorer
-from helpers.network import checkpoints
+from helpers.network import checkpoints, running, training
+from helpers.network.models import ConvNet
 from tests.lessons.common import endless, printing
 from tools import ROOT, lessons
 
@@ -302,6 +303,7 @@ WRONG = {
         (lambda: (lambda h, p, t: drop(h, p, t, test=True),), "training=False nothing is off"),
         (lambda: (lambda h, p, t: drop(h, p, t) if t else h / (1 - p),), "training=False nothing is scaled"),
         (lambda: (lambda h, p, t: nn.functional.dropout(h, p),), "training=False nothing is off"),
+        (lambda: (lambda h, p, t: drop(h, p, t) if t else None,), "training=False your function returns nothing"),
         (lambda: (lambda h, p, t: drop(h, p, t, shape=(len(h), 1)),), "Whole images"),
         (lambda: (lambda h, p, t: drop(h, p, t, shape=(1, h.shape[1])),), "same units are off for every image"),
         (lambda: (fixed,), "the very same units"),
@@ -315,7 +317,7 @@ WRONG = {
         (lambda: (lambda h, p, t: h.mul_(torch.rand(h.shape) >= p),), "changed its argument `h`"),
         (lambda: (lambda h, p, t: h.sum(1),), "The shape should be"),
         (lambda: (lambda h, p, t: drop(h, p, t, scale=lambda p: 3),), "should be multiplied by"),
-        (lambda: (lambda h, p, t: drop(h, p, t) if t else None,), "is there a `return`"),
+        (lambda: (printing,), "is there a `return`"),
         (lambda: (lambda h, p, t: h * torch.nan,), "NaN"),
     ],
     "overfitting/early-stopping": [
@@ -364,6 +366,21 @@ def test_the_small_network_of_the_prediction_has_as_many_weights_as_it_says():
     stored = json.loads(STORED.read_text(encoding="utf-8"))["conditions"]
     assert f"{stored['few weights']['parameters']:,}" in LESSON.questions["overfitting/fewer-weights"].text
     assert f"{stored['plain']['parameters']:,}" in LESSON.questions["overfitting/fewer-weights"].text
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_small_network_learns_most_of_its_images_and_fewer_of_the_others(seed):
+    fashion = data.load("fashion", first=10_000).torch()
+    if not fashion.real:
+        pytest.skip("about the real garments")
+    few, others = fashion.train[seed * 500 : (seed + 1) * 500], fashion.train[-2500:]
+    torch.manual_seed(seed)
+    network = ConvNet(filters=(4, 8), hidden=32)
+    plain = {"lr": 0.05, "batch_size": 50, "one_cycle": False, "shift": 0, "weight_decay": 0.0, "bar": False}
+    training.fit(network, few, epochs=30, seed=seed, **plain)
+    assert 0.85 < running.accuracy(network, few) < 0.99, "nine in ten of these 500"
+    assert 0.7 < running.accuracy(network, others) < 0.8, "three in four of the others"
+    assert "nine in ten of these 500 right, and three in four of the others" in why("fewer-weights", "a")
 
 
 def test_the_answer_sways_as_the_lesson_says():
