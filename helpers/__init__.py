@@ -10,6 +10,7 @@ explorers   the interactive tools: a base class, shared parts, one file a tool
 exercises   how a question is asked and an answer judged, and one file a lesson
 selftest    what this computer has and lacks, in words
 saving      the hook with which Jupyter saves a lesson
+names       the hook with which a kernel says which cell to run when a name is missing
 
 Who may import whom is one table, ``ALLOWED`` in ``tests/project/test_project.py``.
 """

@@ -23,6 +23,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SETTINGS = {
     "jupyter/overrides.json": "share/jupyter/lab/settings/overrides.json",
     "jupyter/server.json": "etc/jupyter/jupyter_config.json",
+    "jupyter/kernel.json": "etc/ipython/ipython_kernel_config.json",
 }
 INPUTS = ("pyproject.toml", "constraints.txt", "tools/setup.py") + tuple(sorted(SETTINGS))  # noqa: RUF005
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -161,7 +162,7 @@ def answers(python, code):
 
 
 def copy_settings(root, prefix):
-    """Give the JupyterLab of an environment the project's settings: no news, pictures of tools kept on saving."""
+    """Give the Jupyter of an environment our settings: no news, pictures kept on saving, which cell makes a name."""
     for name, place in SETTINGS.items():
         os.makedirs(os.path.dirname(os.path.join(prefix, place)), exist_ok=True)
         shutil.copyfile(os.path.join(root, name), os.path.join(prefix, place))
@@ -174,7 +175,7 @@ def setup(root, torch, versions="", wheels=""):
     folder to install from without a network; then what only the tests need is left out.
     """
     venv = os.path.join(root, ".venv")
-    python = os.path.join(venv, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
+    python = os.path.join(venv, "Scripts/python.exe" if os.name == "nt" else "bin/python")
     log = os.path.join(venv, "setup.log")
     stamp = read_stamp(venv)
     torch = torch or stamp.get("torch") or "default"

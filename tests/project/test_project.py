@@ -23,6 +23,7 @@ CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base", "jupyter-cor
 ALLOWED = {
     "display": set(),
     "saving": {"display"},
+    "names": set(),
     "filters": set(),
     "data": {"display"},
     "network": {"data"},

@@ -19,7 +19,7 @@ def project(tmp_path):
     """A copy of what set-up reads, in a folder with a space in its name."""
     copy = tmp_path / "a project"
     read = ("pyproject.toml", "constraints.txt", "tools/setup.py", "Makefile")
-    for name in (*read, "jupyter/overrides.json", "jupyter/server.json"):
+    for name in (*read, "jupyter/overrides.json", "jupyter/server.json", "jupyter/kernel.json"):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_bytes((ROOT / name).read_bytes())
     return copy
@@ -230,6 +230,7 @@ def test_binder_gets_the_settings_that_setup_copies(project):
     for name, place in {
         "overrides.json": "share/jupyter/lab/settings/overrides.json",
         "server.json": "etc/jupyter/jupyter_config.json",
+        "kernel.json": "etc/ipython/ipython_kernel_config.json",
     }.items():
         assert (project / "binder" / place).read_bytes() == (ROOT / "jupyter" / name).read_bytes()
     assert not (project / ".venv").exists()

@@ -77,7 +77,8 @@ def project(tmp_path):
         "notebooks/00_start_here.ipynb": "first",
         ".gitignore": ".venv/\nsite/\n/data/\n",
     }
-    for name in ("tools/setup.py", "tools/stick_install.py", "jupyter/overrides.json", "jupyter/server.json"):
+    settings = ("jupyter/overrides.json", "jupyter/server.json", "jupyter/kernel.json")
+    for name in ("tools/setup.py", "tools/stick_install.py", *settings):
         texts[name] = (ROOT / name).read_text(encoding="utf-8")
     for name, text in {**texts, "site/index.html": "pages"}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
