@@ -40,7 +40,7 @@ LESSON.ask(
     "first-loss",
     "The untrained network gives every digit about 10%. Which loss do you expect, averaged over many images?",
     Option("about 0.1", "0.1 is the probability. The loss is minus its logarithm."),
-    Option("about 0.9", "0.9 is what is missing to certainty. The loss punishes more steeply: minus the logarithm."),
+    Option("about 0.9", "0.9 is how far 0.1 is from certainty. The loss is steeper than that: minus the logarithm."),
     Option("about 2.3", "−log(0.1) = log(10) = 2.303. If the first number on your screen is far from it, something is "
            "wrong before anything was learned.", right=True),
     Option("about 10", "A loss of 10 would mean a probability of 0.00005 for the right digit: sure and wrong. This "
