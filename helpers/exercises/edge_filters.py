@@ -139,7 +139,7 @@ def response(answer: Any) -> str:
         if "not aligned" in str(error) or "mismatch" in str(error):
             raise Wrong("A matrix product multiplies rows by columns. Use `*`, and add up.") from None
         raise
-    return "One line, and it is all that a neuron of a convolutional layer computes before its bias."
+    return "One line, and it is all that a unit of a convolutional layer computes before its bias."
 
 
 _ROWS = "You add up in one direction only, and the response is one number."
@@ -157,10 +157,10 @@ def feature_map(answer: Any) -> str:
     cases = []
     for trial, rng in enumerate(trials(8)):
         size, stride = (int(n) for n in rng.integers((2, 1), (6, 5)))
-        if trial < 4:  # stride and size differ, and windows that just fit
-            size, stride = ((3, 1), (4, 1), (3, 2), (2, 3))[trial]
+        if trial < 5:  # stride and size differ; four times the windows just fit, the fifth time some pixels are left
+            size, stride = ((3, 1), (4, 1), (3, 2), (2, 3), (2, 4))[trial]
         rows, columns = rng.permutation([4, 6]) if trial else (5, 5)
-        rest = rng.integers(0, stride, 2) if trial > 3 else (0, 0)
+        rest = rng.integers(trial == 4, stride, 2) if trial > 3 else (0, 0)
         height, width = ((n - 1) * stride + size + int(r) for n, r in zip((rows, columns), rest, strict=True))
         kind = ("float64", "float32")[trial // 2 % 2]
         cases.append(

@@ -51,7 +51,7 @@ class ReceptiveFieldExplorer(Explorer):
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Layer, row and column of the unit, and whether to weigh the pixels by the ways from them to the unit."""
-        buttons = {"description_width": LABEL, "button_width": "72px"}
+        buttons = {"description_width": LABEL, "button_width": "92px"}
         layer = widgets.ToggleButtons(options=list(NETWORK), description="layer", style=buttons)
         self._row, self._column = slider("row", 0, 25), slider("column", 0, 25)
         layer.observe(self._take_layer, names="value")

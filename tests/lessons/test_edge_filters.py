@@ -290,14 +290,18 @@ def test_the_strongest_horizontal_edges_of_the_photograph_are_dark_above_bright(
     assert nine[0].max() < nine[2].min()
 
 
-def directions(kernel):
-    """Angles, in degrees, that a kernel and its transpose read on straight edges of 0° to 90°, less the true ones."""
+def directions(kernel, aside=0.0):
+    """Angles, in degrees, that a kernel and its transpose read on straight edges of 0° to 90°, less the true ones.
+
+    The edges run past the middle of the window, ``aside`` pixels away from it.
+    """
     fine = 40  # samples a pixel
     y, x = np.mgrid[: 3 * fine, : 3 * fine] / fine - 1.5
     for degrees in range(91):
         turn = np.deg2rad(degrees)
-        edge = (np.cos(turn) * x + np.sin(turn) * y > 0).astype(float).reshape(3, fine, 3, fine).mean(axis=(1, 3))
-        yield abs(np.rad2deg(np.arctan2((edge * kernel.T).sum(), (edge * kernel).sum())) - degrees)
+        edge = np.cos(turn) * x + np.sin(turn) * y > aside
+        pixels = edge.astype(float).reshape(3, fine, 3, fine).mean(axis=(1, 3))
+        yield abs(np.rad2deg(np.arctan2((pixels * kernel.T).sum(), (pixels * kernel).sum())) - degrees)
 
 
 def test_sobel_reads_directions_more_truly_than_plain_edges():
@@ -305,4 +309,6 @@ def test_sobel_reads_directions_more_truly_than_plain_edges():
     sobel, plain = kernels.get("sobel x"), -kernels.get("vertical edges")
     assert max(directions(sobel)) == pytest.approx(1.45, abs=0.05)
     assert max(directions(plain)) == pytest.approx(7.44, abs=0.05)
+    assert max(directions(sobel, aside=0.5)) == pytest.approx(3.1, abs=0.05)
+    assert max(directions(plain, aside=0.5)) == pytest.approx(3.8, abs=0.05)
     assert np.linalg.norm(sobel) / sobel.clip(0).sum() > np.linalg.norm(plain) / plain.clip(0).sum()
