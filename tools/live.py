@@ -28,10 +28,10 @@ from tools import ROOT
 FOLDER = ROOT / "tools" / "live"
 #: Pages by file name: what links to them say, and the modules they are made of.
 PAGES = {
-    "draw": ("Draw a digit", ["network", "strokes", "paint", "draw"]),
-    "playground": ("Kernel playground", ["network", "paint", "own", "playground"]),
+    "draw": ("Draw a digit", ["im2col", "network", "strokes", "paint", "draw"]),
+    "playground": ("Kernel playground", ["im2col", "network", "paint", "own", "playground"]),
     "stepper": ("Window stepper", ["paint", "window", "stepper"]),
-    "photograph": ("Where it sees what", ["network", "own", "photograph"]),
+    "photograph": ("Where it sees what", ["im2col", "network", "own", "photograph"]),
 }
 PHOTOGRAPHS = ("china", "flower", "hopper")
 #: Squares of photographs for the network that knows a thousand things, by name.
@@ -87,7 +87,7 @@ def draw() -> tuple[str, str]:
     bars = "\n".join(
         f'<tr><td>{i}</td><td><div id="bar{i}"></div></td><td id="chance{i}"></td></tr>' for i in range(10)
     )
-    words = text("draw", source=["network"]).replace("<!-- bars -->", bars)
+    words = text("draw", source=["im2col", "network"]).replace("<!-- bars -->", bars)
     palettes = json.dumps({"activation": palette("activation"), "response": palette("response")})
     stored = json.dumps({name: _points(drawing) for name, drawing in strokes.DIGITS.items()})
     unpacked = f"const weights = unpack({json.dumps(names)}, {unpacked_bytes(numbers)});"
@@ -146,7 +146,7 @@ def photograph() -> tuple[str, str]:
     bytes_ = unpacked_bytes(base64.b64encode(file).decode())
     stored = json.dumps({name: _address(data.square(data.photo(name), part)) for name, part in SQUARES.items()})
     call = f"start(document, {bytes_}, {stored}, {json.dumps(photonet.names())});"
-    return text("photograph", source=["photonet", "worker"]), call
+    return text("photograph", source=["im2col", "photonet", "worker"]), call
 
 
 def _address(picture: np.ndarray) -> str:

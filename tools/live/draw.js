@@ -23,7 +23,7 @@ export function start(page, weights, stored, palettes) {
       pen.stroke();
     }
     const pixels = pen.getImageData(0, 0, side, side).data;
-    return Float32Array.from({length: side * side}, (_, i) => pixels[4 * i] / 255);
+    return new Float32Array(side * side).map((_, i) => pixels[4 * i] / 255);
   }
 
   function look() {
@@ -40,14 +40,15 @@ export function start(page, weights, stored, palettes) {
       element('chance' + digit).textContent = (100 * chance).toFixed(1) + '%';
     });
     element('answer').textContent = strokes.length ? `It says ${says}, ${(100 * chances[says]).toFixed(1)}%.` : 'Draw a digit.';
-    covering = occlusion(weights, image, says);
-    cover(covering);
+    element('covered').dataset.done = 'no';
+    const mine = covering = occlusion(weights, image, says);
+    requestAnimationFrame(() => cover(mine));  // after this picture
   }
 
   /** A few places for each picture of the screen, so that the pen never waits. */
   function cover(mine) {
-    if (mine !== covering) return;
-    const until = performance.now() + 8;
+    if (mine !== covering || waiting) return;  // the pen has moved on
+    const until = performance.now() + 6;
     for (;;) {
       const {value, done} = mine.next();
       if (done) {
@@ -57,7 +58,6 @@ export function start(page, weights, stored, palettes) {
       }
       if (performance.now() > until) break;
     }
-    element('covered').dataset.done = 'no';
     requestAnimationFrame(() => cover(mine));
   }
 

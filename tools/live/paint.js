@@ -1,5 +1,13 @@
 // Numbers as pixels.
 
+/** One pixel, opaque. */
+function dot(data, to, [red, green, blue]) {
+  data[to] = red;
+  data[to + 1] = green;
+  data[to + 2] = blue;
+  data[to + 3] = 255;
+}
+
 /** Give each pixel of a canvas its color: `color(row, column)` is [red, green, blue] from 0 to 255. */
 export function pixels(canvas, height, width, color) {
   canvas.width = width;
@@ -7,8 +15,7 @@ export function pixels(canvas, height, width, color) {
   const context = canvas.getContext('2d'), picture = context.createImageData(width, height);
   for (let r = 0, to = 0; r < height; r++)
     for (let c = 0; c < width; c++, to += 4) {
-      picture.data.set(color(r, c), to);
-      picture.data[to + 3] = 255;
+      dot(picture.data, to, color(r, c));
     }
   context.putImageData(picture, 0, 0);
 }
@@ -23,8 +30,7 @@ export function maps(canvas, {data, shape: [count, height, width]}, columns, col
     for (let r = 0; r < height; r++)
       for (let c = 0; c < width; c++) {
         const to = 4 * ((Math.floor(k / columns) * down + r) * canvas.width + (k % columns) * over + c);
-        picture.data.set(color(data[(k * height + r) * width + c], k), to);
-        picture.data[to + 3] = 255;
+        dot(picture.data, to, color(data[(k * height + r) * width + c]));
       }
   context.putImageData(picture, 0, 0);
 }

@@ -42,7 +42,7 @@ export function lit({data, shape: [, height, width]}, spot) {
 
 /** A worker that has read the file of the network; its program is a text. */
 function networkBeside(program, file) {
-  const address = URL.createObjectURL(new Blob([program.replace(/^export /gm, '')], {type: 'text/javascript'}));
+  const address = URL.createObjectURL(new Blob([program.replace(/^import .*|^export /gm, '')], {type: 'text/javascript'}));
   const worker = new Worker(address);
   worker.postMessage(file);
   return worker;

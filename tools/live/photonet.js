@@ -1,5 +1,6 @@
 // SqueezeNet in plain JavaScript, from the file in which its authors compressed it. Maps are
 // {data, shape: [channels, height, width]}; data is a Float32Array, row by row, channel after channel.
+import {im2col} from './im2col.js';
 
 /** [filters, channels, side of the window] of each convolution, in the order of the file. */
 const fire = (channels, few, many) => [[few, channels, 1], [many, few, 1], [many, few, 3]];
@@ -16,7 +17,7 @@ const MEAN = [123, 117, 104];
  * Two of three weights are 0: they are left out here too, so that nobody has to multiply by them.
  *
  * A layer is {filters, channels, size, bias, first, inputs, values}: the weights of filter f are those from first[f] to
- * first[f + 1], and weight number k multiplies what window place inputs[k] sees.
+ * first[f + 1], and weight number k meets what place inputs[k] of the window sees.
  */
 export function decode(bytes) {
   let at = 0;
@@ -49,35 +50,12 @@ export function decode(bytes) {
   return layers;
 }
 
-/**
- * What each weight of a window meets, one row for each weight, one column for each place of the window ("im2col"): a
- * convolution is then a product of two matrices. A window of one pixel, without padding, meets the maps as they are.
- */
-function windows({data, shape: [channels, height, width]}, size, stride, padding) {
-  const rows = Math.floor((height + 2 * padding - size) / stride) + 1;
-  const columns = Math.floor((width + 2 * padding - size) / stride) + 1;
-  if (size === 1 && padding === 0) return {met: data, rows, columns};
-  const met = new Float32Array(channels * size * size * rows * columns);
-  let to = 0;
-  for (let i = 0; i < channels; i++)
-    for (let a = 0; a < size; a++)
-      for (let b = 0; b < size; b++)
-        for (let r = 0; r < rows; r++) {
-          const y = r * stride + a - padding;
-          for (let c = 0; c < columns; c++, to++) {
-            const x = c * stride + b - padding;
-            if (y >= 0 && y < height && x >= 0 && x < width) met[to] = data[(i * height + y) * width + x];
-          }
-        }
-  return {met, rows, columns};
-}
-
 /** Places that are computed at a time: what their windows meet stays in the processor's cache. */
 const TILE = 512;
 
 /** A convolution and its ReLU: each filter adds up what its weights meet, four weights at a time, at every place. */
 export function convolution(x, layer, stride = 1, padding = 0) {
-  const {met, rows, columns} = windows(x, layer.size, stride, padding), places = rows * columns;
+  const {met, rows, columns} = im2col(x, layer.size, stride, padding), places = rows * columns;
   const {filters, bias, first, inputs, values} = layer, data = new Float32Array(filters * places);
   for (let from = 0; from < places; from += TILE) {
     const length = Math.min(TILE, places - from);
