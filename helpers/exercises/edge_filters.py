@@ -173,6 +173,7 @@ def feature_map(answer: Any) -> str:
         (lambda i, w, s: _map(i[:-1, :-1], w, s), missing),
         (lambda i, w, s: _map(i[:-1], w, s), missing),
         (lambda i, w, s: _map(i[:, :-1], w, s), missing),
+        (lambda i, w, s: _map(i[:-1, :-1], w, 1), f"{missing} And the stride is missing from yours."),
         (
             lambda i, w, s: _map(i, w, s)[:-1, :-1],
             "The last row and the last column are missing: (H − k) // stride + 1 windows fit, one more than steps.",

@@ -168,6 +168,7 @@ WRONG = {
     ],
     "edge_filters/feature-map": [
         (lambda: (lambda i, w, s: slide(i, w, s, stop=0),), "range stops before its end"),
+        (lambda: (lambda i, w, s: slide(i, w, 1, stop=0),), "the stride is missing"),
         (lambda: (lambda i, w, s: filled(i, w, s)[:-1, :-1],), "one more than steps"),
         (lambda: (as_large_as_the_image,), "as large as the image"),
         (lambda: (lambda i, w, s: as_large_as_the_image(i, w, s, s),), "as large as the image"),
