@@ -156,8 +156,8 @@ def integrated_gradients(
         target: class or classes; None for those predicted for x.
         baseline: where the way starts: a pixel value, an image ``(C, H, W)`` or one for each image.
         steps: points on the way.
-        chunk: images that pass through the network at once, 200 digits or four photographs if not given; changes the
-            speed only.
+        chunk: images that pass through the network at once, a hundred digits or four photographs if not given; changes
+            speed and memory only.
 
     Returns:
         ``(N, C, H, W)``, signed, in logits.
@@ -165,7 +165,7 @@ def integrated_gradients(
     _at_least_one(steps=steps, chunk=1 if chunk is None else chunk)
     with evaluating(model):
         images = as_images(model, x)
-        chunk = images_at_once(images.shape, 200) if chunk is None else chunk
+        chunk = images_at_once(images.shape, 100) if chunk is None else chunk
         start = _as_baseline(baseline, images)
         way = images - start
         index = _fixed_target(model, images, target)

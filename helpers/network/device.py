@@ -1,7 +1,11 @@
-"""What this computer has: the fastest device, bfloat16 in hardware, and an allocator that keeps freed memory."""
+"""What this computer has: the fastest device, bfloat16 in hardware, and an allocator that keeps freed memory.
+
+On import it also sees to it that no memory goes to a compiler that this computer cannot use (:func:`spare_triton`).
+"""
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 
 import torch
@@ -32,3 +36,16 @@ def keep_freed_memory() -> None:
     long as the layer. Freeing one block of just under 32 MB raises glibc's threshold; other C libraries are unaffected.
     """
     torch.empty(31 << 20, dtype=torch.uint8)
+
+
+def spare_triton() -> None:
+    """Keep Triton, a compiler for GPUs, out of the memory of a computer that has none, where it would take 75 MB.
+
+    The first optimizer of a process loads PyTorch's compiler, and that loads Triton if it can. ``None`` in
+    ``sys.modules`` makes ``import triton`` fail, as it does on Windows and macOS, which PyTorch is prepared for.
+    """
+    if "triton" not in sys.modules and not (torch.cuda.is_available() or torch.xpu.is_available()):
+        sys.modules["triton"] = None  # type: ignore[assignment]
+
+
+spare_triton()

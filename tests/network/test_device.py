@@ -28,6 +28,23 @@ print(faults())
 """
 
 
+OPTIMIZER = """
+import sys
+import torch
+from helpers.network import training
+
+torch.optim.SGD([torch.zeros(3, requires_grad=True)], lr=0.1).step()
+print(sys.modules.get("triton") is not None)
+"""
+
+
+def test_the_first_optimizer_does_not_fetch_a_compiler_for_gpus_that_are_not_there():
+    """Where Triton is installed, as on Linux, it would take 75 MB."""
+    command = [sys.executable, "-c", OPTIMIZER]
+    said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout.strip()
+    assert said == str(torch.cuda.is_available() or torch.xpu.is_available())
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries manage memory in their own ways")
 def test_freed_memory_is_used_again_instead_of_asked_for_anew():
     """Left alone, about every second process asks for all of it anew, 184,000 pages; so two are tried."""
