@@ -36,6 +36,9 @@ setup:
 	if [ -n "$$best" ]; then exec "$$best" tools/setup.py --torch "$(TORCH)" --versions "$(VERSIONS)"; fi; \
 	echo "No Python was found$(if $(PYTHON), at $(PYTHON)): install Python 3.11 or newer, or name one with PYTHON=/path/to/python3." >&2; exit 1
 
+# Some people's PYTHONPATH leads to another package called helpers.
+lab slides: export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
+
 lab: setup ## set up, fetch the data, open JupyterLab on the first notebook
 	@$(FETCH)
 	@$(PY) -m jupyterlab $(FIRST) $(FLAGS)

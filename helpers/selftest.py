@@ -92,7 +92,7 @@ def _ask(name: str, question: Callable[[], tuple[Mark, str]]) -> Line:
         said = (
             " ".join(str(error).split())[:160]
             .replace(str(download.PROJECT), "the project")
-            .replace(str(Path.home()), "~")
+            .replace(os.path.expanduser("~"), "~")
         )
         return Line(name, "fix", f"This stopped with {type(error).__name__}: {said}. Run `make lab` to install again.")
 

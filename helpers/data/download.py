@@ -214,7 +214,8 @@ def _in_words(problem: Exception) -> str:
 def stores() -> list[Path]:
     """Return the folders of ours, best first: data/, then the user's cache, then a temporary folder."""
     own = "convolutional-networks-by-eye"
-    return [STORE, pooch.os_cache(own), Path(tempfile.gettempdir(), own)]
+    cache = Path(pooch.os_cache(own))  # of a user without a home folder it begins with "~": that is no place
+    return [STORE, *[cache] * cache.is_absolute(), Path(tempfile.gettempdir(), own)]
 
 
 def find(name: str) -> Found:

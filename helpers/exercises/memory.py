@@ -29,10 +29,16 @@ _said: set[str] = set()
 
 
 def place() -> Path | None:
-    """The file, in the folder where this system keeps a user's data; None when ``CNN_MEMORY`` is ``off``."""
-    if named := os.environ.get("CNN_MEMORY", "").strip():
-        return None if named.lower() == "off" else Path(named).expanduser()
-    home = Path.home()
+    """The file, in the folder where this system keeps a user's data.
+
+    None when ``CNN_MEMORY`` is ``off``, and for a user without a home folder, as some hubs have them.
+    """
+    try:
+        if named := os.environ.get("CNN_MEMORY", "").strip():
+            return None if named.lower() == "off" else Path(named).expanduser()
+        home = Path.home()
+    except RuntimeError:
+        return None
     if sys.platform == "win32":
         folder = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
     elif sys.platform == "darwin":

@@ -706,6 +706,14 @@ def test_a_read_only_data_folder_is_no_obstacle(kind, home, server, monkeypatch,
     assert len(server.asked) == asked
 
 
+def test_who_has_no_home_folder_gets_no_folder_called_tilde(home, monkeypatch):
+    for variable in ("XDG_CACHE_HOME", "HOME", "USERPROFILE", "LOCALAPPDATA"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", str)  # as where the user is not listed
+    monkeypatch.setattr(download.pooch, "os_cache", lambda own: Path(f"~/.cache/{own}"))
+    assert download.stores() == [home / "data", home / "temporary" / "convolutional-networks-by-eye"]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("when", ["while a file arrives", "while it is unpacked or moved"])
 def test_a_full_disk_is_said_and_leaves_nothing(when, kind, home, server, monkeypatch, capsys):
