@@ -103,6 +103,28 @@ def test_each_combination_leads_to_its_picture_and_the_tool_is_as_before():
     assert 'alt="Lamp: a square, dark or bright."' in made
 
 
+def test_pictures_are_as_sharp_as_there_is_room_and_too_many_are_refused(monkeypatch):
+    def png(seed):
+        noise = np.random.default_rng(seed).integers(0, 255, (150, 150, 3), dtype=np.uint8)
+        with io.BytesIO() as buffer:
+            Image.fromarray(noise).save(buffer, "png")
+            return buffer.getvalue()
+
+    def side(packed):
+        return Image.open(io.BytesIO(packed[0])).width
+
+    shots = [png(seed) for seed in range(20)]
+    best = sum(map(len, flipbooks._packed(shots)))
+    assert side(flipbooks._packed(shots)) == 150
+    monkeypatch.setattr(flipbooks, "MOST_BYTES", best * 4 / 3 * 0.6)
+    fewer = flipbooks._packed(shots)
+    assert sum(map(len, fewer)) < best * 0.6
+    assert side(fewer) < 150
+    monkeypatch.setattr(flipbooks, "MOST_BYTES", 1000)
+    with pytest.raises(ValueError, match="20 pictures of this tool do not fit into 1,000 bytes"):
+        flipbooks._packed(shots)
+
+
 def test_a_tool_of_a_lesson_is_made_from_the_statements_that_it_needs(monkeypatch):
     (path,) = lessons.chosen(["stride_and_padding"])
     (index,) = lessons.tool_cells(path)
