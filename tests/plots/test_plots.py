@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers import plots
+from helpers import data, plots
 from helpers.network.history import Epoch, History
 from helpers.plots.live import _smooth
 from helpers.plots.pictures import tile
@@ -509,7 +509,7 @@ def test_nothing_that_is_drawn_is_cut(side, lines, titled):
 
 
 def test_colors_are_those_that_were_drawn():
-    """Reduced to 256 without a color photograph, all of them with one; never dithered."""
+    """Reduced to 256 without a color photograph, all of them where one stands beside a map; never dithered."""
     exact = np.asarray(colormap("response")(0.5 + GRAY / 2))[..., :3] * 255
     for pictures in ([GRAY], [GRAY, RNG.random((7, 9, 3))]):
         picture = plots.images(pictures, kind=["response", "image"][: len(pictures)])
@@ -517,6 +517,23 @@ def test_colors_are_those_that_were_drawn():
         cells = pixels(picture).reshape(-1, 3)
         nearest = np.abs(cells[:, None] - exact.reshape(1, -1, 3)).max(axis=2).min(axis=0)
         assert nearest.max() <= (14 if len(pictures) == 1 else 3)
+
+
+def test_photographs_alone_are_reduced_to_256_colors_that_nobody_misses():
+    photographs = [data.square(data.photo(name), side=96) for name in ("cat", "china", "hopper")]
+    picture = plots.images(photographs, side=2)
+    picture.figure.canvas.draw()
+    exact = np.asarray(picture.figure.canvas.buffer_rgba())[..., :3].astype(float)
+    beside = plots.images([*photographs, GRAY], kind=["image"] * 3 + ["response"], side=2)
+    stored = Image.open(io.BytesIO(picture.png()))
+    assert len(picture.png()) < 0.6 * len(beside.png())
+    assert stored.mode == "P"
+    # The margin is cut off, so the mean of all colors is compared, and every color with the nearest stored one.
+    palette = np.asarray(stored.getpalette(), dtype=float).reshape(-1, 3)
+    sample = exact.reshape(-1, 3)[::37]
+    away = np.abs(sample[:, None] - palette[None]).mean(2).min(1)
+    assert away.mean() < 4
+    assert np.percentile(away, 99) < 14
 
 
 def test_png_of_pixels_keeps_every_pixel():
