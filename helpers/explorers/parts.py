@@ -51,7 +51,7 @@ def picker(take: Callable[[str, memoryview], None]) -> widgets.FileUpload:
         accept="image/*",
         description="your photograph",
         tooltip="Open a picture from your computer, up to 10 MB",
-        layout=widgets.Layout(width="250px"),
+        layout=widgets.Layout(width="auto", min_width="200px"),
     )
 
     def chosen(change: Any) -> None:
