@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from helpers.exercises.activations import channels_of, is_mask
+from helpers.exercises.cases import compare
 from helpers.exercises.core import Lesson, Option
-from helpers.exercises.judge import Wrong, array, call, expect, trials
+from helpers.exercises.judge import Wrong, array, call, expect, number, trials
 
 LESSON = Lesson("learned_or_lucky")
 
@@ -78,33 +80,44 @@ LESSON.ask(
 @LESSON.check("likeness")
 def likeness(function: Any) -> str:
     """A function of two filters that returns the cosine of the angle between them without its sign."""
+    cases = []
     for rng in trials():
         shape = (int(rng.integers(2, 6)), int(rng.integers(2, 6)))
         a, b = rng.normal(size=shape) + 0.2, rng.normal(size=shape) * 3 - 0.1
         if (a * b).sum() > 0:
             b = -b  # the sign has to be dropped
         for first, second in ((a, b), (a, -2 * a), (b, -b + 0.3 * a)):
-            product, sizes = (first * second).sum(), (np.linalg.norm(first), np.linalg.norm(second))
-            given = torch.from_numpy(first).float(), torch.from_numpy(second).float()
-            center = np.corrcoef(first.ravel(), second.ravel())[0, 1]
-            mistakes = [
-                (product / sizes[0] / sizes[1], "The sign should not count: a negative is a relative too."),
-                (product, "This is the sum of the products. Divide by the lengths of both filters."),
-                (abs(product), "This is the sum of the products. Divide by the lengths of both filters."),
-                (abs(product) / sizes[0], "Divide by both lengths, not by one."),
-                (abs(product) / sizes[1], "Divide by both lengths, not by one."),
-                (abs(product) / (sizes[0] * sizes[1]) ** 2, "A length is the ROOT of the sum of the squares."),
-                (abs(center), "This is a correlation: it takes the means away first. The cosine does not."),
-                (product / np.abs(first).sum() / np.abs(second).sum(), "A length is the root of the sum of squares."),
-                (np.linalg.norm(first - second), "This is a distance: it changes when a filter gets stronger."),
-            ]
-            expect(
-                array(call(function, *given), what="one number"),
-                np.array(abs(product) / sizes[0] / sizes[1]),
-                mistakes,
-                otherwise="Multiply the two filters, sum, divide by both lengths, drop the sign.",
-                atol=1e-4,
-            )
+            cases.append((torch.from_numpy(first).float(), torch.from_numpy(second).float()))
+
+    def product(a: Tensor, b: Tensor) -> float:
+        return float((a * b).sum())
+
+    def size(a: Tensor, b: Tensor) -> float:
+        return float(a.norm() * b.norm())
+
+    compare(
+        function,
+        cases,
+        lambda a, b: abs(product(a, b)) / size(a, b),
+        (
+            (lambda a, b: product(a, b) / size(a, b), "The sign should not count: a negative is a relative too."),
+            (product, "This is the sum of the products. Divide by the lengths of both filters."),
+            (lambda a, b: abs(product(a, b)), "This is the sum of the products. Divide by the lengths of both "
+             "filters."),
+            (lambda a, b: abs(product(a, b)) / float(a.norm()), "Divide by both lengths, not by one."),
+            (lambda a, b: abs(product(a, b)) / float(b.norm()), "Divide by both lengths, not by one."),
+            (lambda a, b: abs(product(a, b)) / size(a, b) ** 2, "A length is the ROOT of the sum of the squares."),
+            (lambda a, b: abs(float(torch.corrcoef(torch.stack([a.ravel(), b.ravel()]))[0, 1])), "This is a "
+             "correlation: it takes the means away first. The cosine does not."),
+            (lambda a, b: product(a, b) / float(a.abs().sum() * b.abs().sum()), "A length is the root of the sum of "
+             "squares."),
+            (lambda a, b: abs(product(a, b)) / float(a.abs().sum() * b.abs().sum()), "A length is the root of the sum "
+             "of squares."),
+            (lambda a, b: float((a - b).norm()), "This is a distance: it changes when a filter gets stronger."),
+        ),
+        lambda case, answer, wanted: "Multiply the two filters, sum, divide by both lengths, drop the sign.",
+        read=number,
+    )  # fmt: skip
     return "1 for the same pattern, however strong and whatever its sign; 0 for nothing in common."
 
 

@@ -17,7 +17,7 @@ LESSON = Lesson("learning_rate")
 
 LESSON.ask(
     "three-rates",
-    "The same network, the same start, the same batches, and three learning rates, each ten times and more the one "
+    "The same network, the same start, the same batches, and three learning rates, each at least ten times the one "
     "before. What does the loss do at the largest?",
     Option("It falls fastest: the steps are largest", "At a moderate rate that is so. Beyond a limit each step lands "
            "higher on the other side than it started."),
@@ -151,7 +151,8 @@ def _measured(rng: np.random.Generator) -> Measured:
 def dead_filters(function: Any) -> str:
     """A function of weights, biases and images that returns how many filters never respond."""
     for rng in trials(2):
-        cases = _told_apart(lambda rng=rng: _bank(rng), _count(_dead), [_count(other) for other, _ in _OTHER_COUNTS])
+        others = [*(_count(other) for other, _ in _OTHER_COUNTS), lambda case: _dead(*case) + 1]
+        cases = _told_apart(lambda rng=rng: _bank(rng), _count(_dead), others)
         answers = [whole(call(function, *case), "how many, a whole number") for case in cases]
         if answers == [_dead(*case) for case in cases]:
             continue
