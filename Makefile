@@ -18,7 +18,7 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --durations=10
 # Says so and carries on when the data cannot be fetched: every lesson also runs on the offline stand-in.
 FETCH := $(PY) -m helpers.data
 
-.PHONY: help setup lab test test-browser nightly notebooks data checkpoints fresh update slides site stick bench lint clean
+.PHONY: help setup lab test test-browser nightly notebooks data checkpoints fresh update slides site stick bench lint constraints clean
 
 help:
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -45,7 +45,8 @@ lab: setup ## set up, fetch the data, open JupyterLab on the first notebook
 
 test: setup ## set up, then everything that must hold: unit tests, exercises, contract, every notebook run
 	@$(FETCH)
-	$(PYTEST) -n 2 -m "not browser" tests
+	$(PYTEST) -n 2 -m "not browser" --ignore tests/lessons tests
+	$(PYTEST) -n 2 tests/lessons
 	@if ls notebooks/*.ipynb >/dev/null 2>&1; then set -x; \
 	  $(PYTEST) -n 2 --dist loadfile -p tools.nbval_real_data --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks/; \
 	else echo "There are no notebooks to run yet."; fi
@@ -96,6 +97,9 @@ lint: setup ## rules (notebooks included), format, types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+constraints: setup ## the newest versions of all packages into constraints.txt (PACKAGES="numpy torch" for some)
+	@$(PY) -m tools.versions renew $(PACKAGES)
 
 clean: ## remove caches, site/ and screenshots/ (keeps .venv and the data)
 	rm -rf site screenshots build *.egg-info .pytest_cache .ruff_cache

@@ -48,6 +48,7 @@ TARGETS = [
     "stick",
     "bench",
     "lint",
+    "constraints",
     "clean",
 ]
 

@@ -1,10 +1,12 @@
 """What those who carry on rely on: the guide's own code runs, workflows call what exists, versions agree."""
 
 import re
+import subprocess
 import textwrap
 import tomllib
 import types
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,8 @@ BLOCKS = [
 ]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 FORMS = sorted(path for path in (ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml") if path.stem != "config")
+#: What a workflow may change beside its own run.
+WRITES = {"newest": {"issues"}, "pages": {"pages", "id-token"}}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
@@ -97,6 +101,8 @@ def test_workflows_call_what_exists(path):
     workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert workflow["permissions"] == {"contents": "read"}
     for name, job in workflow["jobs"].items():
+        granted = {right for right, kind in job.get("permissions", {}).items() if kind == "write"}
+        assert granted <= WRITES.get(path.stem, set()), f"{name} may write more than it needs"
         assert job["timeout-minutes"] <= 360, name
         commands = "\n".join(step["run"] for step in job["steps"] if "run" in step)
         assert targets(commands) <= TARGETS
@@ -186,5 +192,106 @@ def test_a_package_in_another_version_is_listed(capsys, monkeypatch):
     chosen = {name: pins[name] for name in ("numpy", "torch")}
     assert versions.differing(chosen) == [("numpy", pins["numpy"], "99.1")]
     monkeypatch.setattr(versions, "pinned", lambda: chosen)
+    monkeypatch.setattr("sys.argv", ["versions"])
     versions.main()
     assert f"| numpy | {pins['numpy']} | 99.1 |" in capsys.readouterr().out
+
+
+LOG = """\
+tests/a.py ..F
+E   AttributeError: module 'numpy' has no attribute 'bool8'
+\x1b[31mFAILED tests/a.py::test_one - AttributeError: module 'numpy' has no attribute 'bool8'\x1b[0m
+ERROR notebooks/02_edge_filters.ipynb::Cell 3 - NbCellError
+E   a line with ``` in it
+= 1 failed, 1,200 passed, 1 error in 61.2s =
+make: *** [Makefile:58: test] Error 1
+"""
+
+
+def test_a_run_that_fails_is_reported_so_that_somebody_can_act(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(versions, "differing", lambda pins: [("numpy", "2.4.6", "3.0.0")])
+    log = tmp_path / "test.log"
+    log.write_text(LOG, encoding="utf-8")
+    monkeypatch.setattr("sys.argv", ["versions", "report", str(log), "--run", "https://example.org/7"])
+    versions.main()
+    said = capsys.readouterr().out
+    assert said.startswith("**2 tests fail on the newest versions.** The whole run: https://example.org/7")
+    for words in (
+        "FAILED tests/a.py::test_one - AttributeError: module 'numpy' has no attribute 'bool8'\n",
+        "ERROR notebooks/02_edge_filters.ipynb::Cell 3",
+        "| numpy | 2.4.6 | 3.0.0 |",
+        "make test VERSIONS=newest",
+        "make constraints",
+    ):
+        assert words in said
+    assert said.count("```") == 2
+    assert "\x1b" not in said
+    assert targets(said) <= TARGETS
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "could not be installed, or the run stopped before the first test"),
+        ("collecting ...\nmake: *** [Makefile:58: test] Killed", "stopped before its end"),
+        ("= 1,200 passed in 61.2s =", "Everything passes"),
+    ],
+)
+def test_a_run_without_a_failed_test_says_what_happened(text, words, tmp_path):
+    log = tmp_path / "test.log"
+    if text is not None:
+        log.write_text(text, encoding="utf-8")
+    assert words in versions.report(log)
+
+
+def test_a_log_of_any_length_fits_into_an_issue(tmp_path):
+    log = tmp_path / "test.log"
+    log.write_text("".join(f"FAILED tests/a.py::test_{i} - {'x' * 1000}\n" for i in range(5000)), encoding="utf-8")
+    assert len(versions.report(log)) < 40_000
+
+
+def test_the_report_is_one_issue_that_is_brought_up_to_date_and_closed():
+    steps = {
+        step["name"]: step for step in load(".github/workflows/newest.yml")["jobs"]["newest"]["steps"] if "name" in step
+    }
+    issue, closing = steps["one issue, new or brought up to date"], steps["close the issue of an earlier run"]
+    assert issue["if"] == "failure()"
+    assert (
+        issue["run"].index("gh issue list")
+        < issue["run"].index("gh issue edit")
+        < issue["run"].index("gh issue create")
+    )
+    assert closing["if"] == "success()"
+    assert "gh issue close" in closing["run"]
+
+
+def test_constraints_are_written_anew_by_one_command_or_left_as_they_were(tmp_path, monkeypatch):
+    """With a uv that is played: what it adds arrives, what it refuses changes nothing."""
+    place = tmp_path / "constraints.txt"
+    place.write_text("# head\nnumpy==2.0\n", encoding="utf-8")
+    monkeypatch.setattr(versions, "CONSTRAINTS", place)
+    asked = []
+
+    def played(command, **_):
+        asked.append(command)
+        if "compile" in command:
+            made = Path(command[command.index("-o") + 1])
+            assert "numpy==2." in made.read_text(encoding="utf-8")
+            made.write_text("# by uv\nnumpy==2.1\n", encoding="utf-8")
+
+    monkeypatch.setattr(versions.subprocess, "run", played)
+    versions.renew(["numpy"])
+    assert place.read_text(encoding="utf-8") == versions.HEAD + "numpy==2.1\n"
+    assert "--upgrade-package=numpy" in asked[-1]
+    versions.renew([])
+    assert "--upgrade" in asked[-1]
+
+    def refused(command, **_):
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(versions.subprocess, "run", refused)
+    monkeypatch.setattr("sys.argv", ["versions", "renew"])
+    with pytest.raises(SystemExit, match="as before"):
+        versions.main()
+    assert place.read_text(encoding="utf-8") == versions.HEAD + "numpy==2.1\n"
+    assert (ROOT / "constraints.txt").read_text(encoding="utf-8").startswith(versions.HEAD)
