@@ -24,6 +24,8 @@ SETTINGS = {
     "jupyter/overrides.json": "share/jupyter/lab/settings/overrides.json",
     "jupyter/server.json": "etc/jupyter/jupyter_config.json",
     "jupyter/kernel.json": "etc/ipython/ipython_kernel_config.json",
+    "jupyter/controls.json": "share/jupyter/labextensions/by-eye-controls/package.json",
+    "jupyter/controls.js": "share/jupyter/labextensions/by-eye-controls/static/controls.js",
 }
 INPUTS = ("pyproject.toml", "constraints.txt", "tools/setup.py") + tuple(sorted(SETTINGS))  # noqa: RUF005
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"

@@ -187,7 +187,7 @@ class Prediction:
         option = self.question.options[index]
         memory.remember("predicted", self.question.key, option.right)
         color, word = _TONES["right" if option.right else "wrong"]
-        return box(color, f"<b>{word}</b> {rich(option.why)}")
+        return box(color, f"<b>{word}</b> {rich(option.why)}", role="alert")
 
     def __repr__(self) -> str:
         options = "  ".join(f"({'abcd'[i]}) {o.text}" for i, o in enumerate(self.question.options))

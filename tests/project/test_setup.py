@@ -19,7 +19,7 @@ def project(tmp_path):
     """A copy of what set-up reads, in a folder with a space in its name."""
     copy = tmp_path / "a project"
     read = ("pyproject.toml", "constraints.txt", "tools/setup.py", "Makefile")
-    for name in (*read, "jupyter/overrides.json", "jupyter/server.json", "jupyter/kernel.json"):
+    for name in (*read, *(f"jupyter/{path.name}" for path in (ROOT / "jupyter").iterdir())):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_bytes((ROOT / name).read_bytes())
     return copy
@@ -231,6 +231,8 @@ def test_binder_gets_the_settings_that_setup_copies(project):
         "overrides.json": "share/jupyter/lab/settings/overrides.json",
         "server.json": "etc/jupyter/jupyter_config.json",
         "kernel.json": "etc/ipython/ipython_kernel_config.json",
+        "controls.json": "share/jupyter/labextensions/by-eye-controls/package.json",
+        "controls.js": "share/jupyter/labextensions/by-eye-controls/static/controls.js",
     }.items():
         assert (project / "binder" / place).read_bytes() == (ROOT / "jupyter" / name).read_bytes()
     assert not (project / ".venv").exists()

@@ -10,7 +10,7 @@ import zipfile
 import pytest
 
 from helpers.data import download
-from tools import ROOT, stick, stick_install
+from tools import ROOT, setup, stick, stick_install
 from tools.lessons import Refusal
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -77,8 +77,7 @@ def project(tmp_path):
         "notebooks/00_start_here.ipynb": "first",
         ".gitignore": ".venv/\nsite/\n/data/\n",
     }
-    settings = ("jupyter/overrides.json", "jupyter/server.json", "jupyter/kernel.json")
-    for name in ("tools/setup.py", "tools/stick_install.py", *settings):
+    for name in ("tools/setup.py", "tools/stick_install.py", *setup.SETTINGS):
         texts[name] = (ROOT / name).read_text(encoding="utf-8")
     for name, text in {**texts, "site/index.html": "pages"}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
