@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from helpers import data, display
@@ -110,9 +111,9 @@ def python() -> tuple[Mark, str]:
 
 
 def packages() -> tuple[Mark, str]:
-    """Every package that pyproject.toml names, against the version it asks for."""
+    """Every package that pyproject.toml names, against the version it asks for, and the one that was tested."""
     wanted = [Requirement(text) for text in _project()["dependencies"]]
-    missing, old = [], []
+    missing, old, untested, tested = [], [], [], _tested()
     for requirement in wanted:
         try:
             here = metadata.version(requirement.name)
@@ -121,10 +122,30 @@ def packages() -> tuple[Mark, str]:
             continue
         if not requirement.specifier.contains(Version(here).base_version, prereleases=True):
             old.append(f"{requirement.name} {here} (wanted: {requirement.specifier})")
+        elif Version(here).public != Version(known := tested.get(canonicalize_name(requirement.name), here)).public:
+            untested.append(f"{requirement.name} {here} (tested: {known})")
     problems = [f"not installed: {', '.join(missing)}"] * bool(missing) + [f"too old: {', '.join(old)}"] * bool(old)
     if problems:
         return "fix", f"{'; '.join(problems).capitalize()}. Close JupyterLab and run `make lab`."
+    if untested:
+        shown = ", ".join(untested[:3]) + (f" and {len(untested) - 3} more" if len(untested) > 3 else "")
+        return "note", (
+            f"All {len(wanted)} packages are here, but the lessons have not been tested with these versions: {shown}. "
+            "Most likely all goes well. Where a cell stops or a number differs from the text, "
+            "`make lab VERSIONS=pinned` installs the tested ones."
+        )
     return "ok", f"All {len(wanted)} packages are here, in versions that fit."
+
+
+def _tested() -> dict[str, str]:
+    """Name → the version with which the lessons were tested, on this Python and system; empty without the list."""
+    try:
+        lines = (download.PROJECT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    pins = [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
+    here = [pin for pin in pins if pin.marker is None or pin.marker.evaluate()]
+    return {canonicalize_name(pin.name): next(iter(pin.specifier)).version for pin in here}
 
 
 def images(name: str) -> tuple[Mark, str]:

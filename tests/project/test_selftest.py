@@ -9,9 +9,10 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from helpers import selftest
-from helpers.data import download
+from helpers.data import download, raw
 from helpers.selftest import Line, Report
 from tools.notebooks import MACHINE_PATH
 
@@ -73,9 +74,25 @@ def test_missing_and_old_packages_are_named(monkeypatch):
 
 
 def test_a_local_build_of_a_good_version_is_good(monkeypatch):
-    real = metadata.version
-    monkeypatch.setattr(metadata, "version", lambda name: "99.0+cpu" if name == "torch" else real(name))
+    """Of every package the tested version, of torch as it comes without CUDA."""
+    tested = selftest._tested()
+    versions = {name: f"{version}+cpu" if name == "torch" else version for name, version in tested.items()}
+    monkeypatch.setattr(metadata, "version", lambda name: versions[canonicalize_name(name)])
     assert selftest.packages()[0] == "ok"
+
+
+def test_versions_that_nobody_tested_are_told_in_words(monkeypatch):
+    tested = selftest._tested()
+    newer = {"torch": "99.0", "numpy": "99.1", "scipy": "99.2", "matplotlib": "99.3", "pooch": "99.4"}
+    monkeypatch.setattr(metadata, "version", lambda name: ({**tested, **newer})[canonicalize_name(name)])
+    mark, said = selftest.packages()
+    assert mark == "note"
+    assert f"torch 99.0 (tested: {tested['torch']})" in said
+    assert said.count("(tested: ") == 3
+    assert "and 2 more" in said
+    assert "VERSIONS=pinned" in said
+    monkeypatch.setattr(download, "PROJECT", download.PROJECT / "nowhere")
+    assert selftest._tested() == {}
 
 
 def test_an_old_python_is_named(monkeypatch):
@@ -173,6 +190,29 @@ def test_a_network_that_cannot_be_read_is_named(monkeypatch, tmp_path, damage):
     assert mark == "fix"
     assert "'fashion'" in said
     assert "git checkout data/checkpoints" in said
+
+
+@pytest.mark.parametrize("damage", ["missing", "broken"])
+def test_a_network_for_photographs_that_is_missing_or_broken_is_a_note_and_downloads_nothing(
+    monkeypatch, alone, damage
+):
+    monkeypatch.setattr(download, "_fetch", lambda *_: pytest.fail("it downloads"), raising=False)
+    if damage == "broken":
+        path = alone / "data" / raw.NETWORK.path
+        path.parent.mkdir(parents=True)
+        path.write_bytes(bytes(raw.NETWORK.size))
+    mark, said = selftest.checkpoints()
+    assert mark == "note"
+    assert said.startswith("The finished networks are here: MNIST")
+    assert "network for photographs is not on this computer, or not whole" in said
+    assert "`make data`" in said
+
+
+def test_the_network_for_photographs_is_found(monkeypatch, alone):
+    found = download.Found({"file": "content"}, alone, [])
+    monkeypatch.setattr(download, "find_network", lambda: found)
+    mark, said = selftest.checkpoints()
+    assert (mark, said.endswith("and the one for photographs, every byte of it.")) == ("ok", True)
 
 
 def test_a_question_that_fails_is_a_line_and_not_a_traceback(monkeypatch):
