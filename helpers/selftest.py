@@ -263,7 +263,7 @@ def widgets() -> tuple[Mark, str]:
 
 
 def checkpoints() -> tuple[Mark, str]:
-    """Whether the finished networks can be read, and whether they still know their digits and clothes."""
+    """Whether the finished networks can be read and still know their digits and clothes; the one for photographs."""
     from helpers.network import checkpoints
     from helpers.network.running import predict
 
@@ -284,7 +284,14 @@ def checkpoints() -> tuple[Mark, str]:
         if real and (answers == test.labels).mean() < 0.85:
             return "fix", f"The finished network {name!r} knows too little: run `git checkout data/checkpoints`."
         said.append(f"{_SETS[name]} ({checkpoints.card(name)['test accuracy']:.1%} of the test images right)")
-    return "ok", f"The finished networks are here: {' and '.join(said)}."
+    here = f"The finished networks are here: {' and '.join(said)}"
+    with _offline():
+        if download.find_network().arrays is None:
+            return "note", (
+                f"{here}. The network for photographs is not on this computer, or not whole: its lessons run with "
+                "random weights, which see nothing. For the trained one connect to the network and run `make data`."
+            )
+    return "ok", f"{here}, and the one for photographs, every byte of it."
 
 
 #: Name of a line → the question that fills it.
