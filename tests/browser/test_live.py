@@ -20,7 +20,7 @@ from helpers.filters import convolve, kernels
 from helpers.inside import fields
 from helpers.inside.occlusion import occlusion
 from helpers.network import checkpoints, photonet, running
-from tools import ROOT, flipbooks, live
+from tools import ROOT, flipbooks, lessons, live, pages
 
 pytestmark = pytest.mark.browser
 
@@ -179,6 +179,8 @@ def test_the_camera_films_until_it_is_stopped_and_may_be_missing(name, folder, p
     page.goto((folder / f"{name}.html").as_uri())
     shown = {"playground": "photo", "photograph": "shown"}[name]
     pixels = f"document.getElementById('{shown}').toDataURL()"
+    said = {"playground": "sum", "photograph": "caption"}[name]
+    page.wait_for_function(f"document.getElementById('{said}').textContent")  # the first photograph is there
     before = page.evaluate(pixels)
     page.click("#camera")
     page.wait_for_function(f"{pixels} !== {before!r}")
@@ -191,10 +193,28 @@ def test_the_camera_films_until_it_is_stopped_and_may_be_missing(name, folder, p
     last = page.evaluate(pixels)
     page.wait_for_timeout(300)
     assert page.evaluate(pixels) == last
+    # What is stored takes the place of the film.
+    page.click("#camera")
+    page.wait_for_function(f"{pixels} !== {last!r}")
+    if name == "playground":
+        page.select_option("#image", "china")
+    else:
+        page.click("#stored button:first-child")
+    page.wait_for_function(f"{pixels} === {before!r}")
+    page.wait_for_timeout(300)
+    assert page.evaluate(pixels) == before
     page.evaluate(NO_CAMERA)
     page.click("#camera")
     page.wait_for_function("document.getElementById('error').textContent.includes('no camera')")
     assert page.inner_text("#camera") == "camera"
+
+
+def test_a_link_to_a_lesson_says_its_title():
+    titles = {path.stem: pages.describe(lessons.read(path).cells[0].source)[0] for path in lessons.notebooks()}
+    texts = "".join(path.read_text(encoding="utf-8") for path in live.FOLDER.glob("*.html"))
+    links = re.findall(r'href="(\d\d_\w+)\.html">([^<]+)<', texts)
+    assert len(links) > 6
+    assert {(stem, words) for stem, words in links} <= set(titles.items())
 
 
 # The window stepper --------------------------------------------------------------------------------------------------
