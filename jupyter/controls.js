@@ -31,7 +31,8 @@ function activate() {
   look();
 
   window.addEventListener('keydown', event => {
-    if (!KEYS.has(event.key) || event.ctrlKey || event.metaKey || event.altKey || !event.target.matches?.(CONTROL)) return;
+    const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (!plain || !KEYS.has(event.key) || !event.target.matches?.(CONTROL)) return;
     event.target.setAttribute(PASS, 'true');
     setTimeout(() => event.target.removeAttribute(PASS));
   }, true);
@@ -41,5 +42,5 @@ function activate() {
 window._JUPYTERLAB = window._JUPYTERLAB || {};
 window._JUPYTERLAB['by-eye-controls'] = {
   init() {},
-  get: () => Promise.resolve(() => ({__esModule: true, default: {id: 'by-eye-controls:plugin', autoStart: true, activate}})),
+  get: async () => () => ({__esModule: true, default: {id: 'by-eye-controls:plugin', autoStart: true, activate}}),
 };

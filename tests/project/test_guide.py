@@ -60,6 +60,15 @@ def test_the_weeks_cover_every_lesson_once_in_order_and_leave_time_for_exercises
     assert highest < 90
 
 
+def test_the_table_of_needs_is_what_the_lessons_say():
+    rows = re.findall(r"^\| \[.+?\]\(\.\./notebooks/(\S+?)\) \| (.+?) \| .+ \|$", TEXT, re.MULTILINE)
+    listed = {name: re.findall(r"notebooks/(\w+\.ipynb)", needs) for name, needs in rows}
+    assert list(listed) == list(MINUTES)
+    for path in lessons.notebooks():
+        said = re.search(r"\*\*Builds on:\*\* (.+)", lessons.read(path).cells[0].source)
+        assert listed[path.name] == re.findall(r"\((\w+\.ipynb)\)", said[1] if said else ""), path.name
+
+
 def test_every_command_is_one_of_the_makefile():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"`make ([a-z-]+)", TEXT):
