@@ -1,151 +1,129 @@
-"""What a network for photographs would like to see: gradient ascent on color images, by steps of one length.
+"""What a network for photographs would like to see: gradient ascent on the waves that a color image is made of.
 
-On 28×28 pixels Adam finds its way (:mod:`helpers.inside.maximize`). On 227×227 a plain step along the gradient does,
-if all steps are equally long and the image is moved a little before each, so that no pattern of single pixels can carry
-the score (Mordvintsev et al. 2015; Olah et al. 2017 name the tricks).
+On 28×28 pixels Adam finds its way (:mod:`helpers.inside.maximize`). A photograph's pixels climb badly one by one: the
+fastest way up is a pattern as fine as the pixels. So the image is written as a sum of waves, whose strength falls with
+their frequency as in photographs, in three colors that vary independently in photographs; and before each step it is
+moved, turned and scaled a little, so that no single pixel can carry the score (Olah, Mordvintsev and Schubert 2017,
+"Feature visualization", whose color matrix and recipe these are).
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+from tqdm.auto import tqdm
 
 from helpers.inside.maximize import Ascent
 from helpers.inside.scores import need_gradients
 from helpers.network.hooks import record
-from helpers.network.photonet import SIDE, PhotoNet
+from helpers.network.photonet import MINIMUM, PhotoNet
 from helpers.network.running import evaluating
 
-#: What a step changes in an image: 1.1 of 255 gray levels in the root mean square over all its values.
-STEP = 1.1 / 255
+#: Brightness, blue against orange and green against purple, as red, green, blue: columns of the square root of the
+#: covariance of colors in photographs (Olah et al. 2017), the longest of them 1.
+COLORS = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.0, -0.05], [0.27, -0.09, 0.03]]) / 0.462
+#: Deviation of the waves at the start, and pixels of the border around an image that is moved.
+START, BORDER = 0.01, 12
 
 
-def gray_noise(count: int, size: int = SIDE, deviation: float = 6 / 255, seed: int = 0) -> Tensor:
-    """Where an ascent starts: (count, 3, size, size), gray with normal noise. Image i is the same for every count."""
-    made = [
-        torch.randn(3, size, size, generator=torch.Generator().manual_seed(seed * 100_003 + i)) for i in range(count)
-    ]
-    return (0.5 + deviation * torch.stack(made)).clamp(0, 1) if made else torch.zeros(0, 3, size, size)
+def waves(count: int, size: int, seed: int = 0) -> Tensor:
+    """Where an ascent starts: the strengths of all waves, small and random, (count, 3, size, size // 2 + 1, 2).
 
-
-def climb(
-    score: Callable[[Tensor], Tensor],
-    start: Tensor,
-    *,
-    steps: int = 160,
-    step: float = STEP,
-    shift: int = 16,
-    blur_every: int = 10,
-    deviation: float = 0.5,
-    frames: int = 0,
-    seed: int = 0,
-    watch: Callable[[int, Tensor], None] | None = None,
-) -> Ascent:
-    """Gradient ascent on the pixels of a batch, every image for itself, by steps of one length.
-
-    Args:
-        score: images (N, 3, H, W) in [0, 1] → scores (N,).
-        start: where to begin, (N, 3, H, W) in [0, 1].
-        steps: number of steps.
-        step: root mean square of what each step changes in the values of an image.
-        shift: before each gradient all images are moved by up to so many pixels either way, and back afterwards.
-        blur_every: blur the images after every so many steps, which takes out fine noise; 0 for never.
-        deviation: of the blur, in pixels.
-        frames: how many images on the way to keep.
-        seed: random seed of the shifts.
-        watch: called with the step and the images after each step.
-
-    Raises:
-        ValueError: if steps is below 1, step not above 0, or another number negative.
+    Image i is the same for every count.
     """
-    if steps < 1 or step <= 0 or min(shift, blur_every, deviation) < 0:
-        raise ValueError("steps must be at least 1, step above 0; shift, blur_every and deviation not negative.")
-    images = start.detach().clone(memory_format=torch.contiguous_format)
-    generator = torch.Generator().manual_seed(seed)
-    kept_at = {round(i * steps / max(frames - 1, 1)) for i in range(frames)}
-    history, kept, at = [], [], []
-    for number in range(steps + 1):
-        if number in kept_at:
-            kept.append(images.clone())
-            at.append(number)
-        move = torch.randint(-shift, shift + 1, (2,), generator=generator).tolist()
-        with torch.enable_grad():
-            pixels = images.roll(move, (2, 3)).contiguous(memory_format=torch.channels_last).requires_grad_()
-            value = score(pixels)
-            history.append(value.detach())
-            if number == steps:
-                break
-            (gradient,) = torch.autograd.grad(value.sum(), pixels)
-        gradient = gradient.roll([-m for m in move], (2, 3))
-        size = gradient.square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=1e-20)
-        images = (images + step * gradient / size).clamp(0, 1)
-        if blur_every and (number + 1) % blur_every == 0:
-            images = blurred(images, deviation)
-        if watch is not None:
-            watch(number + 1, images)
-    with torch.no_grad():
-        final = score(images).detach()
-    return Ascent(images, final, torch.stack(history), torch.stack(kept) if kept else images.new_empty(0), at)
+    shape = (3, size, size // 2 + 1, 2)
+    made = [torch.randn(shape, generator=torch.Generator().manual_seed(seed * 100_003 + i)) for i in range(count)]
+    return START * torch.stack(made)
+
+
+def painted(strengths: Tensor) -> Tensor:
+    """The images (N, 3, size, size) in (0, 1) that waves add up to; a wave counts the less, the finer it is."""
+    size = strengths.shape[2]
+    frequency = torch.hypot(torch.fft.fftfreq(size)[:, None], torch.fft.rfftfreq(size)[None]).clamp(min=1 / size)
+    spectrum = torch.view_as_complex(strengths.contiguous()) / frequency
+    plain = torch.fft.irfft2(spectrum, s=(size, size), norm="ortho") / 4
+    return torch.einsum("nchw,dc->ndhw", plain, COLORS).sigmoid()
+
+
+def jolted(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Images (N, 3, H, W) in a gray border, shifted by up to a twelfth, scaled by up to a tenth, turned by up to 5°."""
+    reach = images.shape[2] // 12
+    move = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
+    scale, turn = torch.rand(2, generator=generator).tolist()
+    scale, angle = 0.9 + 0.2 * scale, math.radians(10 * (turn - 0.5))
+    wide = functional.pad(images, (BORDER,) * 4, value=0.5).roll(move, (2, 3))
+    down, across = math.cos(angle) / scale, math.sin(angle) / scale
+    way = torch.tensor([[down, across, 0], [-across, down, 0]]).expand(len(images), 2, 3)
+    grid = functional.affine_grid(way, list(wide.shape), align_corners=False)
+    return functional.grid_sample(wide, grid, align_corners=False, padding_mode="reflection")
 
 
 def class_pictures(
-    network: PhotoNet, classes: Sequence[int], *, size: int = SIDE, seed: int = 0, **options: Any
+    network: PhotoNet,
+    classes: Sequence[int],
+    *,
+    size: int = 160,
+    steps: int = 96,
+    lr: float = 0.05,
+    seed: int = 0,
+    bar: bool = False,
+    watch: Callable[[int, Tensor], None] | None = None,
 ) -> Ascent:
     """The images a network for photographs takes for its classes more than any other, all classes as one batch.
 
     The score is the mean of the class's map *before* its ReLU, because behind it a map of zeros has no slope to climb.
+    The stop button (KeyboardInterrupt) ends the ascent early and keeps what was found.
 
     Args:
         network: the network; the same for the one with random weights as a control.
         classes: class numbers, such as ``photonet.number("snail")``.
-        size: side of the images.
-        seed: random seed of the start and the shifts.
-        options: of :func:`climb`.
+        size: side of the images; an even number.
+        steps: number of steps.
+        lr: step size of Adam, in strengths of the waves.
+        seed: random seed of the start and of the jolts.
+        bar: show a progress bar.
+        watch: called with the step and the images after each step.
+
+    Returns:
+        images and scores as they are at the end; ``history`` holds the scores on the way, of the jolted images.
 
     Raises:
-        ValueError: for no class, or one that the network does not have.
+        ValueError: for no class, one that the network does not have, or a size, steps or lr that cannot be.
     """
     need_gradients(network)
     wanted = torch.as_tensor(list(classes))
     if not len(wanted) or wanted.is_floating_point() or wanted.min() < 0 or wanted.max() >= 1000:
         raise ValueError(f"The network has the classes 0 to 999; {list(classes)} are not among them.")
+    if steps < 1 or lr <= 0 or size < MINIMUM or size % 2:
+        raise ValueError(f"steps must be at least 1, lr above 0, and size an even number of at least {MINIMUM} pixels.")
     rows = torch.arange(len(wanted))
 
     def score(images: Tensor) -> Tensor:
         with record(network, "classes", detach=False) as maps:
-            network(images)
+            network(images.contiguous(memory_format=torch.channels_last))
         return maps["classes"][rows, wanted].mean((1, 2))
 
-    with evaluating(network):
-        return climb(score, gray_noise(len(wanted), size, seed=seed), seed=seed, **options)
-
-
-def blurred(images: Tensor, deviation: float) -> Tensor:
-    """Images (N, C, H, W) smoothed by a Gaussian; the pixels at the edge are repeated beyond it."""
-    if not deviation:
-        return images
-    reach = max(1, int(3 * deviation + 0.5))
-    offsets = torch.arange(-reach, reach + 1, dtype=images.dtype, device=images.device)
-    weights = (-0.5 * (offsets / deviation).square()).exp()
-    weights = weights / weights.sum()
-    channels = images.shape[1]
-    padded = functional.pad(images, (reach, reach, reach, reach), mode="replicate")
-    across = functional.conv2d(padded, weights.expand(channels, 1, 1, -1), groups=channels)
-    return functional.conv2d(across, weights.view(-1, 1).expand(channels, 1, -1, 1), groups=channels)
-
-
-def stretched(images: Tensor, share: float = 0.01) -> Tensor:
-    """Images for the eye: contrast stretched so that all but a share of the values at either end fills [0, 1].
-
-    A picture shown like this is not what the network saw, so that its caption has to say "contrast stretched".
-    """
-    flat = images.flatten(1)
-    count = flat.shape[1]
-    at = max(1, round(share * count))
-    low = flat.kthvalue(at, dim=1).values.view(-1, 1, 1, 1)
-    high = flat.kthvalue(count + 1 - at, dim=1).values.view(-1, 1, 1, 1)
-    return ((images - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
+    strengths = waves(len(wanted), size, seed).requires_grad_()
+    optimizer = torch.optim.Adam([strengths], lr, maximize=True)
+    generator = torch.Generator().manual_seed(seed)
+    history: list[Tensor] = []
+    progress = tqdm(range(steps), disable=not bar, leave=False, desc="climbing", unit="step")
+    with evaluating(network), contextlib.suppress(KeyboardInterrupt), progress:
+        for step in progress:
+            with torch.enable_grad():
+                value = score(jolted(painted(strengths), generator))
+                # backward() would also fill the gradients of the network.
+                (strengths.grad,) = torch.autograd.grad(value.sum(), strengths)
+            optimizer.step()
+            history.append(value.detach())
+            if watch is not None:
+                watch(step + 1, painted(strengths.detach()))
+    with evaluating(network), torch.no_grad():
+        images = painted(strengths.detach())
+        scores = score(images)
+    return Ascent(images, scores, torch.stack(history) if history else scores[None][:0], images.new_empty(0))

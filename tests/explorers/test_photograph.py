@@ -158,6 +158,38 @@ def test_a_photograph_from_the_readers_computer(tool):
     assert (tool.values, tool.image.value) == before
 
 
+def stored(form, array=None, **more):
+    picture = array if isinstance(array, Image.Image) else Image.fromarray(SMALL if array is None else array)
+    with io.BytesIO() as buffer:
+        picture.save(buffer, form, **more)
+        return buffer.getvalue()
+
+
+SMALL = np.random.default_rng(5).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
+STRANGE = {
+    "JPEG held upright": (lambda: stored("JPEG", exif=TURNED), ""),
+    "PNG with alpha": (lambda: stored("PNG", np.dstack([SMALL, SMALL[..., :1]])), ""),
+    "PNG of 16 bits": (lambda: stored("PNG", SMALL[..., 0].astype(np.uint16) * 257), ""),
+    "CMYK": (lambda: stored("JPEG", Image.fromarray(SMALL).convert("CMYK")), ""),
+    "GIF": (lambda: stored("GIF"), ""),
+    "8,000 pixels wide": (lambda: stored("JPEG", np.full((50, 8_000, 3), 90, np.uint8)), ""),
+    "3 pixels wide": (lambda: stored("PNG", SMALL[:, :3]), ""),
+    "HEIC": (lambda: b"\x00\x00\x00\x18ftypheic" + bytes(100), "HEIC, the format of phones"),
+    "text": (lambda: b"Dear diary", "not a picture"),
+}
+
+
+@pytest.mark.parametrize(("made", "words"), STRANGE.values(), ids=list(STRANGE))
+def test_a_strangers_file_is_a_picture_or_a_sentence(tool, made, words):
+    before = tool.image.value
+    tool.take("theirs", made())
+    assert words in tool.error.value
+    assert (tool.image.value == before) == bool(words)
+    assert ("theirs" in tool.photographs) == (not words)
+
+
 def test_what_there_is_not_is_refused(network, squares):
     with pytest.raises(ValueError, match="at least one photograph"):
         PhotographExplorer(network, {})
