@@ -140,6 +140,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return maps.sum(dim=(2, 3)).argmax(dim=1)",
     ): "All maps have the same number of places, so the largest sum is the largest mean.",
     (
+        "yours/careful",
+        "return np.where(away <= limit, said, -1)",
+        "return np.where(away < limit, said, -1)",
+    ): "The two differ where a distance is the limit to the last bit.",
+    (
         "sequences/mutate",
         "effects = torch.zeros(letters.shape)",
         "effects = torch.ones(letters.shape)",

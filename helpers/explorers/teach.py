@@ -271,9 +271,9 @@ class TeachExplorer(Explorer):
         self._asks.set_text(_short(asked) if change == "as it is" else f"{_short(asked)}, {change}")
         self._says.set_text(f"“{_short(taught.classes[said])}”, {chances[said]:.0%}")
         self._head.set_text(self._score(network, count, change, taught))
-        distance = float(features.nearest(rows, own, 1).distances[0, 0])
+        distance = teach.distances(rows, own)[0]
         usual = self._usual(network, count, rows)
-        compared = "" if usual is None else f" (new ones of the classes: up to {usual:.0f})"
+        compared = "" if usual is None else f" (new ones: up to {usual:.0f})"
         self._foot.set_text(f"nearest example: {distance:.0f} away{compared}")
 
     def _strips(self, count: int) -> None:
@@ -339,5 +339,7 @@ class TeachExplorer(Explorer):
         """How far new pictures of the classes are from the nearest example, at most; None if there are too few."""
         if self.tests is not None:
             new = np.concatenate(list(self._vectors(network, "tests").values()))
-            return float(features.nearest(rows, new, 1).distances.max())
-        return float(features.nearest(rows, rows, 2).distances[:, 1].max()) if count > 1 else None
+            return float(teach.distances(rows, new).max())
+        if count == 1:
+            return None
+        return max(float(teach.distances(np.delete(rows, i, axis=0), rows[[i]])[0]) for i in range(len(rows)))

@@ -86,7 +86,7 @@ def test_the_distance_is_that_to_the_nearest_example(tool):
     new = np.concatenate([features.vectors(network, tool.tests[name]) for name in NAMES])
     own = features.vectors(network, tool.asked["a cat"][None])
     distance, usual = (features.nearest(bank, rows, 1).distances.max() for rows in (own, new))
-    assert tool._foot.get_text() == f"nearest example: {distance:.0f} away (new ones of the classes: up to {usual:.0f})"
+    assert tool._foot.get_text() == f"nearest example: {distance:.0f} away (new ones: up to {usual:.0f})"
 
 
 def test_without_tests_each_picture_is_held_out_in_turn(networks):
