@@ -8,6 +8,7 @@ out. Beside the lessons: a glossary, a cheat sheet to print, all predictions wit
 import ast
 import base64
 import html
+import io
 import json
 import mimetypes
 import re
@@ -20,6 +21,7 @@ from typing import Any
 import nbformat
 from latex2mathml import converter
 from nbconvert import HTMLExporter
+from PIL import Image
 
 from helpers.display import rich
 from helpers.exercises.core import Question, lesson
@@ -236,6 +238,20 @@ def parts_of_the_series() -> list[tuple[str, list[str]]]:
     return parts
 
 
+def islands(film: Path) -> str:
+    """The moving picture of the front page; its last frame for whoever has asked their system for less motion."""
+    still = io.BytesIO()
+    with Image.open(film) as frames:
+        frames.seek(frames.n_frames - 1)
+        frames.convert("RGB").save(still, "PNG")
+    alt = "Three hundred digits as points while a network trains: one crowd at first, ten islands in the end"
+    source = f"data:image/png;base64,{base64.b64encode(still.getvalue()).decode()}"
+    return (
+        f'<source media="(prefers-reduced-motion: reduce)" srcset="{source}">'
+        f'<img src="{inline(film)}" alt="{alt}" width="520" height="440">'
+    )
+
+
 def index(pages: list[Page]) -> str:
     """The front page: every lesson with its first paragraph, by parts, and a search over all pages."""
     by_stem = {page.stem: page for page in pages}
@@ -254,6 +270,7 @@ def index(pages: list[Page]) -> str:
     style = (TEMPLATE / "page.css").read_text(encoding="utf-8")
     return (
         template.replace("<!-- lessons -->", "\n".join(lines))
+        .replace("<!-- islands -->", islands(DOCS / "pictures" / "islands.webp"))
         .replace("<!-- more -->", more)
         .replace("/* style */", style)
     )
