@@ -96,14 +96,14 @@ class KernelPlayground(Explorer):
         """The weights, three pictures, and a color bar whose ends are the strongest responses (99.5th percentile)."""
         drawn = figure(11.0, 3.06, layout=None)
         grid = inches(drawn, 0.08, 0.56, 2.12, 2.12)
-        self._grid, self._sum = panel(grid, "weights", size=13)
+        self._grid, self._sum = panel(grid, "weights", size=12)
         for lines in (grid.hlines, grid.vlines):
             lines([0.5, 1.5], -0.5, 2.5, colors="white", linewidth=1.2)
         self._name = grid.text(0.5, -0.06, "", transform=grid.transAxes, ha="center", va="top", fontsize=12)
         self._written = [grid.text(i % 3, i // 3, "", ha="center", va="center", fontsize=13) for i in range(9)]
         kinds: tuple[Kind, ...] = ("image", "response", "response")
         places = [(2.4 + 2.74 * i, 0.06, 2.62, 2.62) for i in range(3)]
-        self._panels = [panel(inches(drawn, *at), kind, size=13) for at, kind in zip(places, kinds, strict=True)]
+        self._panels = [panel(inches(drawn, *at), kind, size=12) for at, kind in zip(places, kinds, strict=True)]
         bar = inches(drawn, 10.6, 0.3, 0.11, 2.1)
         color_bar(drawn, ScalarMappable(Normalize(-1, 1), colormap("response")), bar)
         return drawn
