@@ -1,4 +1,4 @@
-"""How long from a key press on a slider to the new picture, in JupyterLab in headless Chromium, inside the page.
+"""From a key press on a slider or a menu to the new picture, in JupyterLab in headless Chromium: how long it takes.
 
 The rival is `ipywidgets.interact` around a function that makes a new figure of the same tool each time: what a
 notebook does without a base class. Both stand in the same page and are measured in turns. Then the window stepper
@@ -37,7 +37,7 @@ MAP = "maps = {'PCA': features.pca(features.vectors(model, few.images)).points}\
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool, how it is made, the sliders to press, and the most milliseconds it may take."""
+    """A tool, how it is made, the sliders or menus to press, and the most milliseconds it may take."""
 
     name: str
     module: str
@@ -47,7 +47,7 @@ class Tool:
     before: str = ""
 
 
-# Every slider starts in its middle, or at its left end: there is room for one press to the right and back.
+# Every slider starts in its middle, or at its left end, and no menu at its last line: one press goes on, the next back.
 TOOLS = (
     Tool("kernel playground", "playground", "KernelPlayground(preset='sobel x')", ("padding",), 70),
     Tool("activation browser", "activation_browser", "ActivationBrowser()", ("image", "channel"), 70),
@@ -69,6 +69,14 @@ TOOLS = (
     ),
     Tool("occlusion explorer", "occlusion", "OcclusionExplorer(model, *shown)", ("row", "image"), 100, DIGITS),
     Tool("saliency explorer", "saliency", "SaliencyExplorer(model, *shown)", ("image",), 100, DIGITS),
+    Tool(
+        "photograph explorer",
+        "photograph",
+        "PhotographExplorer(network, photograph='cat', layer='fire4')",
+        ("target", "layer", "photograph"),
+        150,
+        "from helpers.network import photonet\nnetwork = photonet.load()",
+    ),
 )
 STEPPER = "from helpers.explorers.window_stepper import WindowStepper\nWindowStepper(position=0, speed=64)"
 SHEET = "from helpers.explorers.draw import DrawDigit\nDrawDigit()"
@@ -91,7 +99,10 @@ def drawn_anew():
     kept.figure.canvas.draw()
     return png_of_pixels(kept.figure.canvas.buffer_rgba())
 kept.figure_png = drawn_anew
-again = ipywidgets.IntSlider(slider.value, slider.min, slider.max)
+if hasattr(slider, "options"):
+    again = ipywidgets.Dropdown(options=slider.options, value=slider.value)
+else:
+    again = ipywidgets.IntSlider(slider.value, slider.min, slider.max)
 again.add_class("rival-slider")
 ipywidgets.VBox([ipywidgets.interactive(show, value=again)]).add_class("rival")
 """
@@ -124,13 +135,15 @@ def measure(browser, lab, tool, slider, presses):
         page, times = notebook.page, {"ours": [], "rival": []}
         boxes = {"ours": page.wait_for_selector(".explorer"), "rival": page.wait_for_selector(".rival")}
         handles = {
-            "ours": page.wait_for_selector(f".control-{slider} .noUi-handle"),
-            "rival": page.wait_for_selector(".rival-slider .noUi-handle"),
+            "ours": page.wait_for_selector(f".control-{slider} :is(.noUi-handle, select)"),
+            "rival": page.wait_for_selector(".rival-slider :is(.noUi-handle, select)"),
         }
         page.wait_for_selector(".rival img")
+        keys = {"SELECT": ("ArrowDown", "ArrowUp"), "DIV": ("ArrowRight", "ArrowLeft")}
         for press in range(presses + 4):  # four to warm up
             for name, handle in handles.items():
-                ms = notebook.latency(boxes[name], handle, "ArrowLeft" if press % 2 else "ArrowRight")
+                on, back = keys[handle.evaluate("e => e.tagName")]
+                ms = notebook.latency(boxes[name], handle, back if press % 2 else on)
                 if press >= 4:
                     times[name].append(ms)
         return times
@@ -186,6 +199,7 @@ def main():
     """Measure every tool and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--presses", type=int, default=15)
+    parser.add_argument("--only", default="", help="the tools with this in their names, without stepper and drawing")
     options = parser.parse_args()
     print("| tool and slider | ours, median ms | slowest ms | bar, ms | interact and a new figure, median ms | ratio |")
     print("|---|---|---|---|---|---|")
@@ -193,7 +207,8 @@ def main():
     with tempfile.TemporaryDirectory() as home, browser_tools.chromium() as browser:
         (empty := Path(home, "empty")).mkdir()
         with browser_tools.jupyterlab(Path(home), empty) as lab:
-            for tool, slider in ((each, slider) for each in TOOLS for slider in each.sliders):
+            chosen = [tool for tool in TOOLS if options.only in tool.name]
+            for tool, slider in ((each, slider) for each in chosen for slider in each.sliders):
                 times = measure(browser, lab, tool, slider, options.presses)
                 ours, rival = (statistics.median(times[who]) for who in ("ours", "rival"))
                 print(
@@ -202,6 +217,8 @@ def main():
                     flush=True,
                 )
                 slow += [f"{tool.name}, {slider}"] * (ours >= tool.bar)
+            if options.only:
+                sys.exit(f"Too slow: {', '.join(slow)}." if slow else None)
             played = frames(browser, lab)
             slow += ["window stepper"] * (played < FRAMES)
             drawn = drawing(browser, lab, options.presses + 3)
