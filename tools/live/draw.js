@@ -42,13 +42,13 @@ export function start(page, weights, stored, palettes) {
     element('answer').textContent = strokes.length ? `It says ${says}, ${(100 * chances[says]).toFixed(1)}%.` : 'Draw a digit.';
     element('covered').dataset.done = 'no';
     const mine = covering = occlusion(weights, image, says);
-    requestAnimationFrame(() => cover(mine));  // after this picture
+    setTimeout(() => cover(mine), 150);  // when the pen rests
   }
 
   /** A few places for each picture of the screen, so that the pen never waits. */
   function cover(mine) {
     if (mine !== covering || waiting) return;  // the pen has moved on
-    const until = performance.now() + 6;
+    const until = performance.now() + 10;
     for (;;) {
       const {value, done} = mine.next();
       if (done) {
