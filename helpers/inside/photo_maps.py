@@ -53,7 +53,7 @@ class PhotoMaps:
         self._pixels: dict[str, Tensor] = {}
         self._scores: dict[str, Tensor] = {}
         self._fields: dict[str, ReceptiveField] = {}
-        self._last: tuple[int, list[Tensor]] | None = None
+        self._last: dict[str, tuple[int, list[Tensor]]] = {}
         for rule in ("plain", "guided"):
             following = nullcontext() if rule == "plain" else relu_rule(model, rule)
             # The channels of a pixel side by side: max pooling takes a fraction of the time.
@@ -75,12 +75,12 @@ class PhotoMaps:
 
         For the eye it can be averaged over a window of an odd number of pixels.
         """
-        slope = self._slopes(target)[0].abs().amax(0)
+        slope = self._slopes("plain", target)[0].abs().amax(0)
         return functional.avg_pool2d(slope[None], window, stride=1, padding=window // 2)[0]
 
     def guided(self, target: int) -> Tensor:
         """Guided backpropagation, signed, with its colors: ``(3, H, W)``."""
-        return self._back("guided", target, [self._pixels["guided"]])[0]
+        return self._slopes("guided", target)[0]
 
     def grad_cam(self, target: int, layer: str) -> Tensor:
         """Grad-CAM at one of :data:`LAYERS`, at the layer's own size ``(h, w)``.
@@ -91,7 +91,7 @@ class PhotoMaps:
         if layer not in LAYERS:
             raise ValueError(f"Grad-CAM is asked for at one of {', '.join(LAYERS)}; got {layer!r}.")
         maps = self._kept[layer]
-        weights = self._slopes(target)[1 + LAYERS.index(layer)].mean((1, 2), keepdim=True)
+        weights = self._slopes("plain", target)[1 + LAYERS.index(layer)].mean((1, 2), keepdim=True)
         return (weights * maps[0].detach()).sum(0).relu()
 
     def placed(self, small: Tensor, layer: str) -> Tensor:
@@ -101,17 +101,17 @@ class PhotoMaps:
         height, width = self.image.shape[1:]
         return at_centers(small[None], self._fields[layer], (height, width))[0]
 
-    def _slopes(self, target: int) -> list[Tensor]:
-        """Gradients of a class's logit with respect to the pixels and to the maps of each of :data:`LAYERS`."""
-        if self._last is None or self._last[0] != target:
-            to = [self._pixels["plain"], *(self._kept[layer] for layer in LAYERS)]
-            self._last = (target, self._back("plain", target, to))
-        return self._last[1]
+    def _slopes(self, rule: str, target: int) -> list[Tensor]:
+        """Gradients of a class's logit by one of the rules, for the pixels and, by the plain rule, all :data:`LAYERS`.
 
-    def _back(self, rule: str, target: int, to: list[Tensor]) -> list[Tensor]:
-        """The gradients of a class's logit, with respect to what is kept, by one of the two rules."""
-        score = self._scores[rule][0, self._checked(target)]
-        return [found[0] for found in torch.autograd.grad(score, to, retain_graph=True)]
+        Those of the last class are kept, so that another layer costs nothing.
+        """
+        number = self._checked(target)
+        if rule not in self._last or self._last[rule][0] != number:
+            to = [self._pixels[rule], *(self._kept[layer] for layer in LAYERS if rule == "plain")]
+            found = torch.autograd.grad(self._scores[rule][0, number], to, retain_graph=True)
+            self._last[rule] = (number, [gradient[0] for gradient in found])
+        return self._last[rule][1]
 
     def _checked(self, target: int) -> int:
         return int(as_target(target, self.logits[None])[0])
