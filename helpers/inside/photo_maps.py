@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from helpers.filters.geometry import ReceptiveField
-from helpers.inside.fields import at_centers, unit_field
+from helpers.filters.geometry import receptive_field
+from helpers.inside.fields import at_centers
 from helpers.inside.occlusion import as_fill, masked_logits, window_starts
 from helpers.inside.relu_rules import relu_rule
 from helpers.inside.scores import as_target, need_gradients
@@ -52,7 +52,6 @@ class PhotoMaps:
         self.model, self.image = model, as_images(model, image, "CHW").detach()
         self._pixels: dict[str, Tensor] = {}
         self._scores: dict[str, Tensor] = {}
-        self._fields: dict[str, ReceptiveField] = {}
         self._last: dict[str, tuple[int, list[Tensor]]] = {}
         for rule in ("plain", "guided"):
             following = nullcontext() if rule == "plain" else relu_rule(model, rule)
@@ -96,10 +95,11 @@ class PhotoMaps:
 
     def placed(self, small: Tensor, layer: str) -> Tensor:
         """A map of a layer over the photograph, ``(H, W)``: each value at the center of what its unit sees."""
-        if layer not in self._fields:
-            self._fields[layer] = unit_field(self.model, self.image[None], layer)
+        last = "classes" if layer == "maps" else layer
+        windows = list(WINDOWS.values())[: list(WINDOWS).index(last) + 1]
+        field = receptive_field([(1, 1, 0), *windows])[-1]
         height, width = self.image.shape[1:]
-        return at_centers(small[None], self._fields[layer], (height, width))[0]
+        return at_centers(small[None], field, (height, width))[0]
 
     def _slopes(self, rule: str, target: int) -> list[Tensor]:
         """Gradients of a class's logit by one of the rules, for the pixels and, by the plain rule, all :data:`LAYERS`.

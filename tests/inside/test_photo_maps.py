@@ -40,8 +40,9 @@ def test_the_maps_are_those_of_the_methods_in_any_order(network, image, maps, ta
         close(maps.gradient(target), attribution.saliency(network, x, target)[0])
     close(maps.class_map(target), photonet.class_maps(network, x)[0, target])
     close(maps.logits, predict(network, x)[0])
-    cam = maps.grad_cam(target, "fire9")
-    close(maps.placed(cam, "fire9"), attribution.place(cam[None], network, x, "fire9")[0])
+    for layer in (*photo_maps.LAYERS, "maps"):
+        small = maps.class_map(target) if layer == "maps" else maps.grad_cam(target, layer)
+        close(maps.placed(small, layer), attribution.place(small[None], network, x, layer)[0])
 
 
 def test_the_network_is_left_as_it_was(network, image):
