@@ -70,6 +70,44 @@ LESSON.ask(
 )
 
 LESSON.ask(
+    "zebra",
+    "Four images climb from noise: each until the network is as sure as it can be of one class, zebra among them. What "
+    "will the image for zebra show?",
+    Option(
+        "A zebra, about as a photograph does.",
+        "Nothing asks for one body with four legs. Stripes and heads count wherever they are.",
+    ),
+    Option(
+        "Stripes and heads, several times, here and there.",
+        "The score is the mean over all places of the map, so every place that shows a part of a zebra adds to it.",
+        right=True,
+    ),
+    Option(
+        "Noise, as for most digits.",
+        "Plain ascent on pixels would end there. Waves and small movements take away what a single pixel could do.",
+    ),
+)
+
+LESSON.ask(
+    "dreams",
+    "One pagoda is pushed toward what five networks respond to: digit networks with random weights, trained on digits "
+    "and trained on clothes, then the network for photographs, untrained and trained. In whose picture are eyes?",
+    Option(
+        "In all: a pagoda has many round windows.",
+        "The pagoda is the same for all. What is added comes from the network.",
+    ),
+    Option(
+        "In none: there are no eyes in the photograph.",
+        "A dream adds what a network looks for, wherever a little of it seems to be.",
+    ),
+    Option(
+        "Only in the last: eyes were worth finding in its photographs.",
+        "In the trees, mostly. Random weights and the digit network both add dots.",
+        right=True,
+    ),
+)
+
+LESSON.ask(
     "invisible",
     "A digit needed steps of about 0.2 or 0.3 in every pixel to be misread. How large a step in the worst direction "
     "makes something else of the espresso? (From black to white is 1; a photograph is stored in steps of 1/255.)",

@@ -8,8 +8,9 @@ import torch
 
 from helpers import data
 from helpers.data import download
-from helpers.inside import maximize
+from helpers.inside import maximize, photo_ascent
 from helpers.network import checkpoints, photonet, running
+from helpers.network.models import ConvNet
 from helpers.network.running import predict
 from tests.lessons.common import endless, printing, right, said
 
@@ -214,3 +215,42 @@ def test_noise_of_the_same_size_changes_no_answer():
         assert (after.amax(1) - before.amax(1)).abs().max() < 0.02
     pushed = predict(network, maximize.fgsm(network, x, before.argmax(1), epsilon)).argmax(1)
     assert [photonet.names()[i] for i in pushed] == ["soup bowl", "suit", "tiger cat"]
+
+
+@needs_the_file
+@pytest.mark.parametrize("seed", [1, 2])
+def test_an_image_for_a_class_is_liked_more_than_any_photograph(seed):
+    """Other starts than the lesson's, smaller and with fewer steps; the untrained network climbs as well."""
+    network, control = photonet.load(), photonet.untrained(seed)
+    squares = [("coffee", "middle"), ("hopper", "middle"), ("cat", "right"), ("camera", "middle")]
+    highest = predict(network, photonet.batch([data.square(data.photo(name), part) for name, part in squares])).amax()
+    numbers = [photonet.number(name) for name in ("goldfish", "peacock", "snail", "zebra")]
+    found = predict(network, photo_ascent.class_pictures(network, numbers, size=112, steps=40, seed=seed).images)
+    assert found.argmax(1).tolist() == numbers
+    assert (
+        found[range(4), numbers].min() > 5 * highest
+    )  # smaller images and fewer steps than in the lesson, where it is 10
+    climbed = photo_ascent.class_pictures(control, numbers[-1:], size=84, steps=20, seed=seed)
+    assert climbed.scores > climbed.history[0]
+
+
+@needs_the_file
+@pytest.mark.parametrize(("name", "part"), [("china", "middle"), ("cat", "right")])
+def test_random_weights_and_the_digit_network_dream_alike_and_the_network_for_photographs_does_not(name, part):
+    """What a dream adds, in gray, correlated over all pixels: three draws of random weights."""
+    luma = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+    color = photonet.batch([data.square(data.photo(name), part)])
+    gray = (color * luma).sum(1, keepdim=True)
+
+    def added(network, start, layer):
+        return ((maximize.dream(network, start, layer).images - start) * (luma if start.shape[1] == 3 else 1)).sum(1)
+
+    digits = added(checkpoints.load("mnist").features, gray, "conv2")
+    photographs = added(photonet.load().part("fire8"), color, "fire8")
+    for seed in range(3):
+        with running.seeded(seed):
+            random = added(ConvNet().eval().features, gray, "conv2")
+        alike = torch.corrcoef(torch.stack([a.flatten() for a in (random, digits, photographs)]))
+        assert alike[0, 1] > 0.25
+        assert alike[2, :2].max() < 0.2
+    assert right("photographs/dreams") == ["Only in the last: eyes were worth finding in its photographs."]
