@@ -100,7 +100,7 @@ class WindowStepper(Explorer):
         back = widgets.Button(icon="step-backward", layout=button, tooltip="one step back")
         forward = widgets.Button(icon="step-forward", layout=button, tooltip="one step forward")
         pace = [("2 a second", 500), ("5 a second", 200), ("10 a second", 100), ("15 a second", 64)]
-        speed = widgets.Dropdown(options=pace, value=100, layout=widgets.Layout(width="120px"))
+        speed = widgets.Dropdown(options=pace, value=100, layout=widgets.Layout(width="150px"))
         shape = {
             "image": menu("image", self.images),
             "kernel": menu("kernel", self.kernels),
