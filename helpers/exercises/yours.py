@@ -41,7 +41,7 @@ LESSON.ask(
     ),
     Option(
         "Nearly all when mirrored, none upside down.",
-        "Eight and none. Cats look to the left as often as to the right, but hardly any stand on their ears.",
+        "Eight and none. Cats look to the left as often as to the right, but hardly any cat stands on its head.",
         right=True,
     ),
     Option(
@@ -83,8 +83,8 @@ LESSON.ask(
     ),
     Option(
         "Only the trained network.",
-        "Its photographs were dark and bright, near and far, sharp and noisy, and the labels stayed the same. So it "
-        "learned features that stay.",
+        "It has learned from photographs that were dark and bright, near and far, sharp and noisy, while the label was "
+        "the same. So it has learned features that stay the same.",
         right=True,
     ),
     Option(

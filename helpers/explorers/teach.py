@@ -196,6 +196,7 @@ class TeachExplorer(Explorer):
     def _add_files(self, change: Any) -> None:
         if change["new"]:
             self.teach(self._name.value, [file["content"] for file in change["new"]])
+            self._files.value = ()  # else nothing would happen when the same files are opened for another name
 
     def _change(self, classes: dict[str, Tensor]) -> None:
         """Take other classes; a figure with so many rows is made."""
