@@ -7,8 +7,9 @@ from torch import nn
 from torch.nn import functional
 
 from helpers import data
-from helpers.data import distort
-from helpers.network import running, training
+from helpers.data import distort, strokes
+from helpers.inside.occlusion import occlusion
+from helpers.network import checkpoints, running, training
 from helpers.network.models import ConvNet, DenseNet, count_parameters
 from tests.lessons.common import printing, right, said
 
@@ -302,3 +303,64 @@ def test_a_global_pool_makes_position_nearly_irrelevant_at_a_price(mnist, networ
     upright = {name: running.accuracy(networks[name], mnist.test) for name in ("convolutional", "global pool")}
     assert upright["global pool"] < upright["convolutional"] - 0.015
     assert right("robustness/pool") == ["About three quarters or more"]
+
+
+@pytest.mark.parametrize(
+    ("digit", "extra", "turn", "becomes"),
+    [
+        ("7", [], 35, 7),
+        ("7", [], 40, 1),
+        ("7", [], -35, 7),
+        ("7", [], -40, 2),
+        ("7", [[(0.38, 0.52), (0.68, 0.52)]], 35, 7),
+        ("7", [[(0.38, 0.52), (0.68, 0.52)]], 40, 2),
+        ("7", [[(0.38, 0.52), (0.68, 0.52)]], -30, 2),
+        ("4", [[(0.34, 0.17), (0.42, 0.1), (0.55, 0.09), (0.66, 0.16)]], 0, 9),  # a round roof
+        ("4", [[(0.34, 0.17), (0.66, 0.16)]], 0, 7),  # a straight one
+    ],
+)
+def test_what_became_of_our_drawings(digit, extra, turn, becomes):
+    network = checkpoints.load("mnist")
+    drawing = strokes.turned([*strokes.DIGITS[digit], *extra], turn)
+    image = torch.from_numpy(strokes.digit(drawing, 0.08).image)[None]
+    chances = running.predict(network, image[None]).softmax(1)[0]
+    assert chances.argmax() == becomes
+    if becomes == 9:  # "and the roof is red"
+        roof = occlusion(network, image, 7).maps[9][5:9, 11:17]
+        assert chances[9] == pytest.approx(0.93, abs=0.02)
+        assert roof[image[0, 5:9, 11:17] > 0.5].min() > 0
+
+
+def test_two_faces_are_read_as_a_0():
+    network = checkpoints.load("mnist")
+    angles = [2 * np.pi * t / 20 for t in range(21)]
+    head = [(0.5 + 0.3 * np.cos(a), 0.5 + 0.3 * np.sin(a)) for a in angles]
+    eyes = [[(0.4, 0.42), (0.4, 0.44)], [(0.6, 0.42), (0.6, 0.44)]]
+    for corner, middle in ((0.6, 0.67), (0.67, 0.6)):  # happy and sad
+        face = [head, *eyes, [(0.38, corner), (0.5, middle), (0.62, corner)]]
+        assert running.predict(network, torch.from_numpy(strokes.digit(face, 0.08).image)[None, None]).argmax() == 0
+
+
+def test_what_the_answers_below_the_turning_tool_say_of_the_run_of_the_lesson(mnist):
+    def trained(pictures):
+        with running.seeded(0):
+            network = ConvNet()
+        training.fit(network, (pictures, mnist.train.labels), epochs=2, bar=False)
+        return network
+
+    upright, with_turns = trained(mnist.train.images), trained(distort.random_turns(mnist.train.images, 60))
+    four, six = mnist.test.images[4:5], mnist.test.images[11:12]
+    sure = []
+    for network in (upright, with_turns):
+        chances = running.predict(network, torch.cat([distort.rotate(four, a) for a in range(-180, 181, 5)])).softmax(1)
+        sure.append(float(chances[chances.argmax(1) != 4].amax()))
+        of_six = running.predict(network, distort.rotate(six, 180)).softmax(1)[0]
+        assert of_six[9] > 0.95
+    assert sure[0] > 0.9 > sure[1]
+    for angle, becomes in ((180, 7), (175, 7), (-90, 5)):
+        chances = running.predict(upright, distort.rotate(four, angle)).softmax(1)[0]
+        assert chances.argmax() == becomes
+        assert chances[becomes] > 0.9
+    small = distort.scale(four, 0.6)
+    assert running.predict(upright, small).argmax() == 4
+    assert running.predict(with_turns, small).argmax() == 9

@@ -6,9 +6,9 @@ import torch
 from torch.nn import functional as F
 
 from helpers import data
-from helpers.inside import attribution
+from helpers.inside import attribution, faithfulness
 from helpers.inside.fields import unit_field
-from helpers.network import checkpoints, hooks
+from helpers.network import checkpoints, hooks, running
 from tests.lessons.common import printing, right, said
 
 
@@ -437,3 +437,39 @@ def test_a_placed_grad_cam_lies_on_the_ink_and_a_stretched_one_beside_it(model, 
     assert "3 and 4" in right("saliency/place")[0]
     assert unit_field(model, images, "features.relu2").interval(0, 28) == slice(0, 8)
     assert unit_field(model, images, "features.relu2").interval(10, 28) == slice(20, 28)
+
+
+def test_what_the_answers_below_the_explorer_say_of_the_4(model, digits):
+    four = digits[0][4:5]
+    paper = four[0, 0] == 0
+    gap = torch.zeros(28, 28, dtype=torch.bool)
+    gap[GAP] = paper[GAP]
+    on_paper, turns, left = {}, [], {}
+    for name, method in attribution.METHODS.items():
+        of_4, of_9 = (method(model, four, c)[0, 0] for c in (4, 9))
+        on_paper[name] = float(of_4.abs()[paper].sum() / of_4.abs().sum())
+        turns += [name] * bool(of_4[gap].mean() < 0 < of_9[gap].mean())
+        gone = faithfulness.segment(of_4[None], 0.04)
+        left[name] = float(running.predict(model, four.masked_fill(gone[:, None], 0))[0, 4])
+    assert [name for name, share in on_paper.items() if share == 0] == ["gradient × input", "integrated gradients"]
+    assert min(share for share in on_paper.values() if share > 0) > 0.5
+    assert turns == ["gradient", "SmoothGrad"]
+    quoted = {"integrated gradients": 1.2, "gradient × input": 1.6, "gradient": 2.0}
+    assert sorted(left, key=left.__getitem__)[:3] == list(quoted)
+    for name, logit in (quoted | {"Grad-CAM": 8.2}).items():
+        assert left[name] == pytest.approx(logit, abs=0.1)
+    assert max(left.values()) == left["Grad-CAM"]
+
+
+def test_grad_cam_at_the_first_layer_is_fine_and_says_little(model, digits):
+    images, labels = digits
+    fine, coarse = (
+        attribution.METHODS["Grad-CAM"](model, images, labels, layer=layer)[:, 0]
+        for layer in ("features.relu1", "features.pool2")
+    )
+    ink = images[:, 0] > 0
+    shares = [float((maps[4] * ink[4]).sum() / maps[4].sum()) for maps in (fine, coarse)]
+    assert shares == pytest.approx([0.73, 0.38], abs=0.02)
+    assert 20 <= (fine.amax((1, 2)) == 0).sum() <= 26  # empty maps
+    gone = faithfulness.segment(fine[4:5], 0.04)
+    assert running.predict(model, images[4:5].masked_fill(gone[:, None], 0))[0, 4] == pytest.approx(13.1, abs=0.2)

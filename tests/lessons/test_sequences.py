@@ -285,6 +285,22 @@ def test_a_real_promoter_is_known_by_six_letters_and_random_filters_find_no_moti
     effects = mutations()(network, promoter, 1)
     assert (effects[:, 5:11].amin(0) < -4).all(), "six columns are blue"
     assert torch.cat([effects[:, :5], effects[:, 11:]], 1).abs().max() < 1
+    first, lead = network[0], network[4].weight.detach().diff(dim=0)[0]
+    best = int((lead * first.weight.detach().norm(dim=(1, 2))).argmax())
+    with torch.no_grad():
+        response = first(promoter[None])[0, best]
+    assert response[5] == pytest.approx(4.1, abs=0.3)
+    assert response[torch.arange(55) != 5].max() < 0  # "Everywhere else it is below 0"
+    for place in (*range(5, 11), 30):
+        for row in torch.eye(4):
+            other = promoter.clone()
+            other[:, place] = row
+            with torch.no_grad():
+                motif = float(network(other[None]).softmax(1)[0, 1])
+            if place == 30 or other.equal(promoter):
+                assert motif > 0.99, "every letter will do"
+            else:
+                assert motif < 0.1, "no other letter is forgiven"
     frozen = seeded(1, reader)
     frozen[0].requires_grad_(False)
     assert share(learn(frozen, x, y, 10, 0.02, 1), new, labels) < 0.7
