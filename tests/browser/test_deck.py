@@ -148,6 +148,30 @@ def test_a_control_keeps_its_keys_until_escape(presented):
     assert place(presented) > before
 
 
+def test_a_tool_is_moved_by_keys_and_the_slide_stays(presented):
+    presented.evaluate(
+        """deck.show(deck.slides.findIndex(slide => slide.steps.flat().some(
+             i => deck.cells[i].model.sharedModel.source.includes('KernelPlayground('))), 0)"""
+    )
+    presented.keyboard.press("r")
+    box = presented.frame_locator("iframe").locator(".deck-on .explorer")
+    box.wait_for(timeout=120_000)
+    before = place(presented)
+    relu = box.locator("input[type=checkbox]")
+    relu.press("Space")
+    assert relu.is_checked()
+    menu = box.locator(".control-image select")
+    menu.press("ArrowDown")
+    assert menu.evaluate("e => e.selectedIndex") == 1
+    handle = box.locator(".control-stride .noUi-handle")
+    handle.press("ArrowRight")
+    assert float(handle.get_attribute("aria-valuenow")) == 2
+    weight = box.locator("input[type=number]").first
+    weight.fill("3")
+    weight.press("Enter")
+    assert place(presented) == before
+
+
 def test_the_presenter_sees_notes_and_minutes_and_moves_the_deck(presented, address):
     page = presented.context.new_page()
     page.goto(f"{address}/presenter/{LESSON}?token=secret")
