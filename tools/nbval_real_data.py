@@ -1,16 +1,27 @@
-"""A pytest plugin: on the offline stand-in, cells tagged `real-data` run but are not compared.
+"""A pytest plugin for the lessons under nbval: the offline stand-in is not compared, and kernels keep to their memory.
 
 The stored outputs come from the real data. A cell whose text shows that data carries the tag `real-data` beside
 `nbval-check-output`; where only the stand-in is at hand its text rightly differs. With the real data the plugin
 changes nothing.
+
+When the last cell of a lesson has run, the most memory that its kernel ever held is read, and the lesson fails if that
+is over its budget: a laptop with 4 GB runs one lesson beside a browser. The table stands at the end.
 """
 
 import functools
 import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 DATASETS = ("mnist", "fashion")
+#: Megabytes (of 2**20 bytes) that the kernel of a lesson may hold at most; `import torch` alone takes 500. The lessons
+#: that train or compare whole networks on all images have more than the others.
+BUDGETS, OTHERS = {"start_here": 700, "training": 1100, "learned_or_lucky": 1200}, 1000
+GRACE = 1.05  # two runs of one lesson differ by as much
+PROPERTY = "megabytes"
 # The kernels inherit it: what the lessons say does not depend on what somebody has solved on this computer.
 os.environ["CNN_MEMORY"] = "off"
 
@@ -29,3 +40,46 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         cell = getattr(item, "cell", None)
         if cell is not None and "real-data" in cell.metadata.get("tags", []) and not data_is_real():
             item.options["check"] = False
+
+
+def peak(process: int) -> float | None:
+    """The most memory that a process has held so far, in megabytes; None where the system does not tell."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+    except (OSError, StopIteration):  # no Linux, or no such process anymore
+        return None
+
+
+def budget(path: Path) -> int:
+    """What the kernel of this lesson may hold at most, in megabytes."""
+    return BUDGETS.get(path.stem.partition("_")[2], OTHERS)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Before the kernel of a lesson ends, look at its memory."""
+    kernel = getattr(item.parent, "kernel", None)
+    last = kernel is not None and (nextitem is None or nextitem.parent is not item.parent)
+    held = peak(kernel.km.provisioner.pid) if last else None
+    if held is not None:
+        item.user_properties.append((PROPERTY, [item.path.name, round(held)]))
+    yield
+    if held is not None and held > GRACE * budget(item.path):
+        pytest.fail(
+            f"The kernel of {item.path.name} held {held:,.0f} MB of memory, its budget is {budget(item.path):,}: "
+            "delete what is no longer needed, or load fewer images.",
+            pytrace=False,
+        )
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what each kernel held at most."""
+    reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    found = {
+        tuple(value) for report in reports for name, value in getattr(report, "user_properties", []) if name == PROPERTY
+    }
+    if found:
+        terminalreporter.section("memory of the kernels, at most")
+        for name, held in sorted(found):
+            terminalreporter.write_line(f"{held:6,} MB of {budget(Path(name)):,}  {name}")
