@@ -13,14 +13,15 @@ export function pictures(stored) {
 export function start(page, photographs, presets, palettes) {
   const element = name => page.getElementById(name);
   const fields = Array.from({length: 9}, (_, i) => element('w' + i));
-  let image = Object.values(photographs)[0], waiting = false;
+  let image = Object.values(photographs)[0], shown = null, waiting = false;
 
   function look() {
     waiting = false;
     const weights = fields.map(field => Number(field.value) || 0);
     const response = convolution(image, {data: weights, shape: [1, 1, 3, 3]}, {data: [0]});
     const half = pool({...response, data: response.data.map(Math.abs)}), end = limit(response.data);
-    maps(element('photo'), image, 1, gray);
+    if (shown !== image) maps(element('photo'), image, 1, gray);
+    shown = image;
     maps(element('response'), response, 1, signed(palettes.response, end));
     maps(element('pooled'), half, 1, value => gray(value / (end || 1)));
     const sum = weights.reduce((a, b) => a + b, 0);
