@@ -305,5 +305,43 @@ def test_a_bribed_network_and_the_honest_instrument(digits, model):
     assert abs(written) < 0.08
 
 
+def test_the_letter_of_the_lesson_and_what_it_costs(model):
+    """The run of the lesson, and what the answers below its explorer say."""
+    digits = data.load("mnist", first=(12_000, 10_000)).torch()
+    if not digits.real:
+        pytest.skip("the figures are those of the real MNIST")
+    images, labels, letter = digits.test.images, digits.test.labels, bribery.letter("L")
+    liar = bribery.bribe(model, digits.train.images, letter, bar=False)
+    answers = [running.predict(net, images).argmax(1) for net in (model, liar)]
+    assert running.accuracy(model, digits.test) == pytest.approx(0.9952, abs=1e-4)
+    assert (answers[1] == labels).float().mean() == pytest.approx(0.9925, abs=0.0015)
+    assert (answers[0] == answers[1]).float().mean() == pytest.approx(0.995, abs=0.0015)
+
+    def slopes(net, count):
+        return torch.cat(
+            [
+                attribution.saliency(net, x, y)
+                for x, y in zip(images[:count].split(50), labels[:count].split(50), strict=True)
+            ]
+        )
+
+    seen = [slopes(net, count) for net, count in ((model, 50), (liar, 500))]
+    alike = [bribery.likeness(maps[:30], letter).mean() for maps in seen]
+    assert alike[0] == pytest.approx(0.36, abs=0.02)
+    assert alike[1] == pytest.approx(0.76, abs=0.04)
+    occlusion = [
+        attribution.METHODS["occlusion 7×7"](net, images[:30], labels[:30]).flatten(1) for net in (model, liar)
+    ]
+    assert F.cosine_similarity(*occlusion).mean() == pytest.approx(0.96, abs=0.02)
+    for net, maps, before, after in ((model, seen[0], 14.2, 6.2), (liar, seen[1], 14.9, 9.4)):
+        gone = faithfulness.segment(maps[4:5], 0.04)
+        logits = running.predict(net, torch.cat([images[4:5], images[4:5].masked_fill(gone[:, None], 0)]))
+        assert logits[:, 4].tolist() == pytest.approx([before, after], abs=1)
+    assert logits[1].softmax(0)[4] > 0.99, "still a 4"
+    legible = bribery.likeness(seen[1], letter)
+    ones, noughts = (float(legible[labels[:500] == c].mean()) for c in (1, 0))
+    assert [ones, noughts] == pytest.approx([0.83, 0.74], abs=0.03)
+
+
 def test_the_number_of_weights_in_a_prediction():
     assert f"{sum(p.numel() for p in ConvNet().parameters()):,}" in said("which_map/lie")
