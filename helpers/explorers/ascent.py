@@ -29,6 +29,8 @@ class AscentExplorer(Explorer):
         "climb, and the curve of the chosen class's logit with a dot at the step."
     )
 
+    _limits: tuple[tuple[float, float], tuple[float, float]] | None = None
+
     def __init__(self, climbs: Mapping[str, Ascent], classes: tuple[str, ...], **values: Any) -> None:
         if not climbs or any(climb.frames.numel() == 0 for climb in climbs.values()):
             raise ValueError("Every climb has to have kept frames: pass frames=40 to maximize.class_images.")
@@ -81,4 +83,7 @@ class AscentExplorer(Explorer):
         self._dot.set_data([step], [scores[step]])
         self._name.set_text(f"logit of {self.classes[shown]}: {scores[step]:,.1f}")
         margin = 0.06 * (scores.max() - scores.min() + 1e-6)
-        self._curve_axes.set(xlim=(0, len(scores) - 1), ylim=(scores.min() - margin, scores.max() + margin))
+        limits = (0, len(scores) - 1), (scores.min() - margin, scores.max() + margin)
+        if limits != self._limits:  # another curve; setting limits draws the axes and their numbers again
+            self._limits = limits
+            self._curve_axes.set(xlim=limits[0], ylim=limits[1])
