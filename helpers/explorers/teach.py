@@ -96,7 +96,7 @@ class TeachExplorer(Explorer):
         if tests is not None and set(map(str, tests)) != set(self.classes):
             raise ValueError(f"The tests need the same classes, {', '.join(self.classes)}; got {', '.join(tests)}.")
         self.tests = None if tests is None else {name: photonet.batch(tests[name]) for name in tests}
-        asked = {f"the first of {name}": own[0] for name, own in (tests or pictures).items()} if ask is None else ask
+        asked = ask or {f"the first of {name}": own[0] for name, own in (tests or pictures).items()}
         self.asked = {name: photonet.batch([picture])[0] for name, picture in asked.items()}
         self._known: dict[Hashable, Any] = {}
         super().__init__(**values)

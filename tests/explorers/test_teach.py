@@ -115,6 +115,17 @@ def test_a_class_of_your_own_gets_a_row_and_is_learned(tool):
     tool._repr_mimebundle_()
 
 
+def test_a_folder_of_your_own_is_taught_and_asked_about(networks, tmp_path):
+    for name, picture in {"mug": data.photo("coffee"), "cat": data.photo("cat")}.items():
+        (tmp_path / name).mkdir()
+        for i in range(2):
+            (tmp_path / name / f"{i}.png").write_bytes(png(np.roll(picture, 30 * i, axis=1)))
+    tool = TeachExplorer(networks, data.own_classes(tmp_path, SIDE), None, {})
+    assert tool.error.value == ""
+    assert list(tool.asked) == ["the first of cat", "the first of mug"]
+    assert "held out in turn" in tool._head.get_text()
+
+
 def test_only_your_own_classes(tool):
     tool.forget()
     assert "no class yet" in tool.error.value
