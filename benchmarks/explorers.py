@@ -32,6 +32,18 @@ bank = mnist.train[:2000]
 spaces = {"pixels": (features.pixels(bank.images), features.pixels(few.images)),
           "features": (features.vectors(model, bank.images), features.vectors(model, few.images))}
 """
+CLIMBS = """
+from helpers.inside import maximize
+climbs = {rule: maximize.class_images(model, steps=60, frames=31, **more)
+          for rule, more in {"clamp": {}, "+ total variation": {"l2": 0.02, "variation": 0.05}}.items()}
+"""
+LETTERS = """
+import torch
+from helpers.data.sequences import PROMOTER
+torch.manual_seed(0)
+reader = torch.nn.Sequential(torch.nn.Conv1d(4, 8, 6), torch.nn.ReLU(), torch.nn.AdaptiveMaxPool1d(1),
+                             torch.nn.Flatten(), torch.nn.Linear(8, 2))
+"""
 MAP = "maps = {'PCA': features.pca(features.vectors(model, few.images)).points}\n"
 
 
@@ -56,7 +68,7 @@ TOOLS = (
         "neighbors",
         "NeighborExplorer(spaces, (bank.images, bank.labels), (few.images, few.labels), mnist.classes)",
         ("image",),
-        100,
+        70,
         DIGITS + NEIGHBORS,
     ),
     Tool(
@@ -64,11 +76,27 @@ TOOLS = (
         "map",
         "MapExplorer(maps, few.images, few.labels, mnist.classes, group=6)",
         ("point",),
-        100,
+        70,
         DIGITS + MAP,
     ),
-    Tool("occlusion explorer", "occlusion", "OcclusionExplorer(model, *shown)", ("row", "image"), 100, DIGITS),
-    Tool("saliency explorer", "saliency", "SaliencyExplorer(model, *shown)", ("image",), 100, DIGITS),
+    Tool("occlusion explorer", "occlusion", "OcclusionExplorer(model, *shown)", ("row", "image"), 70, DIGITS),
+    Tool("saliency explorer", "saliency", "SaliencyExplorer(model, *shown)", ("image",), 70, DIGITS),
+    Tool("time machine", "time_machine", "TimeMachine(step=506)", ("step",), 70),
+    Tool("promise explorer", "promise", "PromiseExplorer(model, *shown)", ("row", "image"), 70, DIGITS),
+    Tool(
+        "ascent explorer", "ascent", "AscentExplorer(climbs, mnist.classes, frame=12)", ("frame",), 70, DIGITS + CLIMBS
+    ),
+    Tool("attack explorer", "attack", "AttackExplorer(model, *shown)", ("image",), 70, DIGITS),
+    Tool("exceptions", "exceptions", "ExceptionsExplorer(share=0.1)", ("share",), 70),
+    Tool("turned digit", "turn", "TurnDigit({'one': model, 'other': model}, *shown)", ("angle", "image"), 70, DIGITS),
+    Tool(
+        "letter reader",
+        "letters",
+        "LetterReader(reader, {'a promoter': PROMOTER}, 0, ['no motif', 'motif'], place=5)",
+        ("place",),
+        70,
+        LETTERS,
+    ),
     Tool(
         "photograph explorer",
         "photograph",
