@@ -13,8 +13,9 @@ from PIL import Image
 
 from helpers.explorers.base import Explorer
 from helpers.explorers.parts import panel, slider
+from helpers.explorers.window_stepper import WindowStepper
 from helpers.plots.style import figure
-from tools import flipbooks, lessons
+from tools import flipbooks, lessons, live
 
 
 class Lamp(Explorer):
@@ -132,3 +133,9 @@ def test_a_tool_of_a_lesson_is_made_from_the_statements_that_it_needs(monkeypatc
     tool = flipbooks.made(path, index)
     assert isinstance(tool, Explorer)
     assert tool.alt
+
+
+def test_a_tool_that_runs_in_a_page_of_its_own_leads_there():
+    assert set(flipbooks.LIVING.values()) == set(live.PAGES)
+    assert '<a href="stepper.html">' in flipbooks._living(WindowStepper())
+    assert flipbooks._living(Lamp()) == ""
