@@ -40,9 +40,9 @@ def test_a_study_comes_back_from_its_file_and_is_small(tmp_path):
     np.testing.assert_allclose(study.evidence, again.evidence, atol=1e-6)
     assert study.evidence.max() == 1
     assert exceptions.STORED.stat().st_size < 300_000
-    assert repr(study) == "Study: 10 shares of exceptions, 2 numbers of epochs, 3 seeds"
+    assert repr(study) == "Study: 10 shares of exceptions, 3 numbers of epochs, 3 seeds"
 
 
 def test_what_was_not_trained_is_named():
-    with pytest.raises(ValueError, match=r"shares 0, 0\.02, .* and the epochs 1, 2, not 0\.15 and 1"):
+    with pytest.raises(ValueError, match=r"shares 0, 0\.02, .* and the epochs 1, 2, 5, not 0\.15 and 1"):
         exceptions.load().at(0.15, 1)
