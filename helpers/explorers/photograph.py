@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -73,6 +74,7 @@ class PhotographExplorer(Explorer):
         self.photographs = {name: _image(source) for name, source in photographs.items()}
         self._masks: dict[str, Masks] = {}
         self._more: dict[str, Iterator[Masks]] = {}
+        self._busy = threading.RLock()  # a control is answered in another thread than a cell
         super().__init__(**values)
 
     def controls(self) -> Mapping[str, widgets.Widget]:
@@ -148,11 +150,12 @@ class PhotographExplorer(Explorer):
             steps: how many of the nine steps; all that are left if not given.
         """
         name = self._controls["photograph"].value
-        going = self._more.setdefault(name, refined(self.network, self.photographs[name]))
-        for _ in range(9 if steps is None else steps):
-            if (masks := next(going, None)) is None:
-                break
-            self._masks[name] = masks
+        with self._busy:
+            going = self._more.setdefault(name, refined(self.network, self.photographs[name]))
+            for _ in range(9 if steps is None else steps):
+                if (masks := next(going, None)) is None:
+                    break
+                self._masks[name] = masks
 
     def take(self, name: str, source: Any) -> None:
         """Add a photograph to the menu and show it; what is no picture is explained in a line.

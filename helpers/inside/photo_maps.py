@@ -109,7 +109,8 @@ class PhotoMaps:
         number = self._checked(target)
         if rule not in self._last or self._last[rule][0] != number:
             to = [self._pixels[rule], *(self._kept[layer] for layer in LAYERS if rule == "plain")]
-            found = torch.autograd.grad(self._scores[rule][0, number], to, retain_graph=True)
+            with torch.enable_grad():
+                found = torch.autograd.grad(self._scores[rule][0, number], to, retain_graph=True)
             self._last[rule] = (number, [gradient[0] for gradient in found])
         return self._last[rule][1]
 

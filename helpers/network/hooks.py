@@ -3,10 +3,14 @@
 A *hook* is a function that PyTorch calls before or after a layer runs. A forgotten hook slows the network down or
 changes its outputs, so no other module of this package registers hooks: :func:`hooked` does, and removes all of them
 when its block ends, also when the network raises.
+
+JupyterLab answers a slider in another thread than the one that runs the cells, so a tool and a cell may use one network
+at the same time: a hook is called for its own thread only.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -49,7 +53,7 @@ def find_layer(model: nn.Module, layer: Layer) -> tuple[str, nn.Module]:
 
 @contextmanager
 def hooked(hooks: Iterable[tuple[nn.Module, Hook]], before: Iterable[tuple[nn.Module, Hook]] = ()) -> Iterator[None]:
-    """Own hooks for the length of a ``with`` block.
+    """Own hooks for the length of a ``with`` block; passes of other threads do not meet them.
 
     Args:
         hooks: pairs of a module and a function ``(module, inputs, output)`` that is called after the module has run;
@@ -59,10 +63,15 @@ def hooked(hooks: Iterable[tuple[nn.Module, Hook]], before: Iterable[tuple[nn.Mo
     """
     with ExitStack() as stack:
         for module, hook in before:
-            stack.callback(module.register_forward_pre_hook(hook).remove)
+            stack.callback(module.register_forward_pre_hook(_of_this_thread(hook)).remove)
         for module, hook in hooks:
-            stack.callback(module.register_forward_hook(hook).remove)
+            stack.callback(module.register_forward_hook(_of_this_thread(hook)).remove)
         yield
+
+
+def _of_this_thread(hook: Hook) -> Hook:
+    owner = threading.get_ident()
+    return lambda *arguments: hook(*arguments) if threading.get_ident() == owner else None
 
 
 class Store(dict[str, Tensor]):

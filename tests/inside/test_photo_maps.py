@@ -1,5 +1,8 @@
 """Maps of one photograph that keep the way through the network: the same numbers as the methods that run it anew."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -43,6 +46,24 @@ def test_the_maps_are_those_of_the_methods_in_any_order(network, image, maps, ta
     for layer in (*photo_maps.LAYERS, "maps"):
         small = maps.class_map(target) if layer == "maps" else maps.grad_cam(target, layer)
         close(maps.placed(small, layer), attribution.place(small[None], network, x, layer)[0])
+
+
+def test_maps_can_be_asked_for_where_gradients_are_off_and_beside_another_thread(network, image, maps):
+    wanted = maps.gradient(CLASSES[0])
+    done = threading.Event()
+
+    def mask():
+        while not done.is_set():
+            list(photo_maps.refined(network, image[:, :60, :60]))
+
+    with ThreadPoolExecutor(1) as other, torch.no_grad():
+        masking = other.submit(mask)
+        try:
+            for _ in range(3):
+                close(photo_maps.PhotoMaps(network, image).gradient(CLASSES[0]), wanted)
+        finally:
+            done.set()
+        masking.result()
 
 
 def test_the_network_is_left_as_it_was(network, image):

@@ -1,5 +1,7 @@
 """Recorded activations: the right numbers, and no trace left behind."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import nn
@@ -124,6 +126,19 @@ def test_a_hook_of_somebody_else_survives(model, x):
     model(x)
     handle.remove()
     assert len(seen) == 2
+
+
+def test_a_pass_in_another_thread_is_neither_recorded_nor_changed(model, x):
+    """As when a slider is moved while a cell runs."""
+    plain = model(x)
+    doubled = [(model.features.relu1, lambda module, inputs, output: 2 * output)]
+    with hooked(doubled), record(model, "features.conv1") as store, ThreadPoolExecutor(1) as other:
+        assert torch.equal(other.submit(model, x).result(), plain)
+        assert not store
+        assert not torch.equal(model(x), plain)
+        mine = store["features.conv1"]
+        other.submit(model, 0 * x).result()
+        assert store["features.conv1"] is mine
 
 
 def test_an_unknown_layer_is_answered_with_the_layers_there_are(model, x):
