@@ -43,10 +43,10 @@ lab: setup ## set up, fetch the data, open JupyterLab on the first notebook
 	@$(FETCH)
 	@$(PY) -m jupyterlab $(FIRST) $(FLAGS)
 
-test: setup ## set up, then everything that must hold: unit tests, exercises, contract, every notebook run
+test: setup ## set up, then everything that must hold: helpers, project and lessons, every notebook run
 	@$(FETCH)
-	$(PYTEST) -n 2 -m "not browser" --ignore tests/lessons tests
-	$(PYTEST) -n 2 tests/lessons
+	$(PYTEST) -n 2 --ignore tests/project --ignore tests/lessons --ignore tests/browser tests
+	$(PYTEST) -n 2 tests/project tests/lessons
 	@if ls notebooks/*.ipynb >/dev/null 2>&1; then set -x; \
 	  $(PYTEST) -n 2 --dist loadfile -p tools.nbval_real_data --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks/; \
 	else echo "There are no notebooks to run yet."; fi
