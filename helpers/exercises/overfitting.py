@@ -70,7 +70,7 @@ def most_confused(function: Any) -> str:
     """A function of a confusion matrix that returns two class numbers."""
     while True:
         matrices = [_confusions(rng, upper) for rng, upper in zip(trials(4), (True, False, True, False), strict=True)]
-        told = {str([other(matrix) for matrix in matrices]) for other, _ in _OTHER_PAIRS}
+        told = {tuple(frozenset(other(matrix)) for matrix in matrices) for other, _ in _OTHER_PAIRS}
         if len(told) == len(_OTHER_PAIRS):  # each way to get it wrong says something else
             break
     pairs = [_two_classes(call(function, matrix), len(matrix)) for matrix in matrices]
