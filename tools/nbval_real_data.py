@@ -17,10 +17,9 @@ from typing import Any
 import pytest
 
 DATASETS = ("mnist", "fashion")
-#: Megabytes (of 2**20 bytes) that the kernel of a lesson may hold at most; `import torch` alone takes 500. The lesson
-#: that trains on all 60,000 images has a little more than the others.
-BUDGETS, OTHERS = {"start_here": 700, "training": 1050}, 1000
-GRACE = 1.05  # two runs of one lesson differ by as much
+#: Megabytes (of 2**20 bytes) that the kernel of a lesson may hold at most; `import torch` alone takes 500.
+BUDGETS, OTHERS = {"start_here": 700}, 1000
+GRACE = 1.5  # the same lesson held 1,013 MB when alone and 1,343 on a busy computer: only what is far over is a mistake
 PROPERTY = "megabytes"
 # The kernels inherit it: what the lessons say does not depend on what somebody has solved on this computer.
 os.environ["CNN_MEMORY"] = "off"
