@@ -258,7 +258,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except FileNotFoundError as error:
-        sys.exit(str(error))
+    browser_tools.command(main)

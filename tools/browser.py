@@ -75,6 +75,14 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
+def command(main: Callable[[], None]) -> None:
+    """Run a command that needs a browser; where there is none it ends with one sentence."""
+    try:
+        main()
+    except FileNotFoundError as error:
+        sys.exit(str(error))
+
+
 @dataclass
 class Lab:
     """A running JupyterLab: where it is, the token it asks for, and the folder it shows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,6 +56,7 @@ class Explorer:
     _paused = False
 
     def __init__(self, **values: Any) -> None:
+        self._busy = threading.RLock()  # JupyterLab answers a control in another thread than a cell
         self._controls = dict(self.controls())
         with rc_context(RC):  # artists take their style when they are made
             self.figure = self.build()
@@ -117,19 +119,20 @@ class Explorer:
 
     def update(self) -> None:
         """Draw the present values; a value that cannot be drawn is explained in a line instead of a traceback."""
-        try:
-            self.draw(**self.values)
-            self.error.value = ""
-        except Exception as error:
-            self._redraw.forget()  # some artists may have changed already
-            if not isinstance(error, ValueError):
-                raise
-            self._explain(str(error))
-            return
-        data = png_of_pixels(self._redraw.pixels())
-        with self.image.hold_sync():
-            self.image.width = str(round(int.from_bytes(data[16:20], "big") / SHARPNESS))
-            self.image.value = data
+        with self._busy:
+            try:
+                self.draw(**self.values)
+                self.error.value = ""
+            except Exception as error:
+                self._redraw.forget()  # some artists may have changed already
+                if not isinstance(error, ValueError):
+                    raise
+                self._explain(str(error))
+                return
+            data = png_of_pixels(self._redraw.pixels())
+            with self.image.hold_sync():
+                self.image.width = str(round(int.from_bytes(data[16:20], "big") / SHARPNESS))
+                self.image.value = data
 
     def _set(self, name: str, value: Any) -> None:
         if name not in self._controls:
@@ -153,8 +156,9 @@ class Explorer:
         self.error.value = display.box(BAD, display.rich(sentence), role="alert")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        data, about = bundle(png(self.figure, tight=False), self.alt)
-        self._redraw.forget()  # the figure was drawn by somebody else
+        with self._busy:
+            data, about = bundle(png(self.figure, tight=False), self.alt)
+            self._redraw.forget()  # the figure was drawn by somebody else
         return display.with_widget(data, self.box), about
 
     def __repr__(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -74,7 +73,6 @@ class PhotographExplorer(Explorer):
         self.photographs = {name: _image(source) for name, source in photographs.items()}
         self._masks: dict[str, Masks] = {}
         self._more: dict[str, Iterator[Masks]] = {}
-        self._busy = threading.RLock()  # a control is answered in another thread than a cell
         super().__init__(**values)
 
     def controls(self) -> Mapping[str, widgets.Widget]:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from helpers import data
+from helpers.data import distort
 from helpers.explorers.base import Explorer, flow
 from helpers.explorers.class_maps import lit
 from helpers.explorers.parts import WIDTH, inches, menu, panel, picker, shape, slider
@@ -31,24 +32,12 @@ MOST, SHOWN = 8, 10
 SMALL, LONGEST = 54, 12
 
 
-def _halved(images: Tensor) -> Tensor:
-    """The middle of each image, twice as large."""
-    side = images.shape[-1]
-    middle = images[..., side // 4 : side // 4 + side // 2, side // 4 : side // 4 + side // 2]
-    return nn.functional.interpolate(middle, size=(side, side), mode="bilinear")
-
-
-def _noisy(images: Tensor) -> Tensor:
-    dice = torch.Generator().manual_seed(0)
-    return (images + 0.1 * torch.randn(images.shape, generator=dice)).clamp(0, 1)
-
-
 CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
     "as it is": lambda images: images,
     "darker": lambda images: 0.6 * images,
-    "twice as large": _halved,
+    "twice as large": lambda images: distort.scale(images, 2.0),
     "upside down": lambda images: images.flip(2),
-    "noisy": _noisy,
+    "noisy": lambda images: distort.noise(images, 0.1),
 }
 
 
@@ -98,7 +87,7 @@ class TeachExplorer(Explorer):
         self.tests = None if tests is None else {name: photonet.batch(tests[name]) for name in tests}
         asked = ask or {f"the first of {name}": own[0] for name, own in (tests or pictures).items()}
         self.asked = {name: photonet.batch([picture])[0] for name, picture in asked.items()}
-        self._known: dict[Hashable, Any] = {}
+        self._known: dict[tuple[Hashable, ...], Any] = {}
         super().__init__(**values)
 
     def _check(self, classes: Mapping[str, Tensor]) -> None:
@@ -158,7 +147,7 @@ class TeachExplorer(Explorer):
             self._explain(str(error))
             return
         self.asked[name] = photonet.batch([picture])[0]
-        self._known = {key: value for key, value in self._known.items() if name not in key}  # type: ignore[operator]
+        self._known = {key: value for key, value in self._known.items() if key[:1] + key[2:3] != ("asked", name)}
         with self.quiet():
             self._controls["asked"].options = list(self.asked)
         self.set(asked=name)
@@ -290,7 +279,7 @@ class TeachExplorer(Explorer):
 
     # -- the numbers ---------------------------------------------------------------------------------------------------
 
-    def _once(self, key: Hashable, compute: Callable[[], Any]) -> Any:
+    def _once(self, key: tuple[Hashable, ...], compute: Callable[[], Any]) -> Any:
         """What was computed under this key, or compute it."""
         if key not in self._known:
             self._known[key] = compute()

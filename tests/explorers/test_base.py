@@ -1,5 +1,8 @@
 """The base of all tools: one bundle, one kept figure, values that are checked, mistakes that are explained."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import ipywidgets as widgets
 import numpy as np
 import pytest
@@ -54,6 +57,24 @@ def test_a_tool_is_shown_as_one_bundle_with_a_picture_and_constant_words():
     width, height = size(data["image/png"])
     assert about["image/png"]["width"] == round(width / SHARPNESS)
     assert about["image/png"]["height"] == round(height / SHARPNESS)
+
+
+def test_a_control_and_a_cell_draw_one_after_the_other():
+    """JupyterLab answers a control in another thread than a cell."""
+    inside, at_once = [], []
+
+    class Slow(Toy):
+        def draw(self, **values):
+            inside.append(values)
+            at_once.append(len(inside))
+            time.sleep(0.02)
+            inside.pop()
+
+    slow = Slow()
+    with ThreadPoolExecutor(2) as both:
+        done = [both.submit(slow.update) for _ in range(6)]
+    assert [one.result() for one in done] == [None] * 6
+    assert at_once == [1] * 7
 
 
 def test_the_stored_picture_shows_the_present_state_and_is_the_same_twice():

@@ -15,7 +15,7 @@ from tools.lessons import Refusal
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 HERE = stick_install.SYSTEMS.get(f"{platform.system()} {platform.machine()}".lower())
-SECRET = "packages.secret.example"
+SECRET = "packages.example"  # a host name that belongs to nobody (RFC 2606)
 #: A build backend in twelve lines, so that the stand-in for the series installs without setuptools.
 BACKEND = """
 import zipfile
@@ -50,7 +50,7 @@ def index(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_INDEX_URL", f"https://{SECRET}/simple")
+    monkeypatch.setenv("PIP_INDEX_URL", SECRET)
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     started = "import os, sys\nprint('STARTED', os.path.basename(os.getcwd()), *sys.argv[1:], flush=True)\n"
     wheel(folder, "jupyterlab", needs=["torch>=1", "kernel[more]"], code=started)
