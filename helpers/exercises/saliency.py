@@ -31,10 +31,10 @@ LESSON.ask(
 LESSON.ask(
     "paper",
     "The gradient for an image of a 4. Can it be large where the paper is empty?",
-    Option("No: there is nothing there to look at", "The gradient does not ask what is there. It asks what a little "
-           "ink would do, and on empty paper a little ink can do a lot."),
     Option("Yes: ink added there could change the score", "A stroke that closes the top of a 4 makes it a 9. The "
            "gradient knows that, although nothing is drawn there.", right=True),
+    Option("No: there is nothing there to look at", "The gradient does not ask what is there. It asks what a little "
+           "ink would do, and on empty paper a little ink can do a lot."),
     Option("Yes, but only at the border of the image", "The border is the quietest part. The last two rows and "
            "columns are never read at all: the second pooling makes 5×5 places of 11×11 and drops the last ones."),
 )  # fmt: skip
@@ -56,10 +56,10 @@ LESSON.ask(
     "rules",
     "In guided backpropagation every ReLU stops what is negative on the way back. Compared with the plain gradient, "
     "the picture will be",
-    Option("the same, only without the blue", "Clamping the finished map would do that. Here the clamp acts in every "
-           "layer, before positive and negative parts can cancel."),
     Option("cleaner: only what raises the score all the way gets through", "Nothing negative can cancel it on its "
            "way. Whether cleaner is also truer is another question.", right=True),
+    Option("the same, only without the blue", "Clamping the finished map would do that. Here the clamp acts in every "
+           "layer, before positive and negative parts can cancel."),
     Option("noisier, since information is thrown away", "What is thrown away is what made the plain gradient look "
            "noisy."),
 )  # fmt: skip

@@ -44,12 +44,12 @@ LESSON.ask(
     "brightest",
     "The rival without a network points at the brightest pixel of the image and draws lots among equals. In how many "
     "images does that pixel lie in the tag?",
-    Option("About 1%: the tag has 9 of 784 pixels", "That would be a pixel drawn from all. But the tag is fully white, "
-           "and few other pixels of a photograph are."),
-    Option("About 30%", "Most garments have some pixels as white as the tag, but the tag has nine of them: more than "
-           "its share."),
     Option("About 75%", "The tag is fully white, and hardly anything else is. So a map that points at bright pixels "
            "finds the tag without knowing anything about the network.", right=True),
+    Option("About 30%", "Most garments have some pixels as white as the tag, but the tag has nine of them: more than "
+           "its share."),
+    Option("About 1%: the tag has 9 of 784 pixels", "That would be a pixel drawn from all. But the tag is fully white, "
+           "and few other pixels of a photograph are."),
 )  # fmt: skip
 
 LESSON.ask(
@@ -66,10 +66,10 @@ LESSON.ask(
     "one-in-ten",
     "The shop takes one photograph in ten without a tag; the other nine are as before. You train on these, and test on "
     "garments with the tag of another class. How often is the network right?",
-    Option("More than 80%: it has learned to do without tags", "Without a tag it does quite well. But where there was "
-           "one, it told the truth in every single training image: why should the network doubt it now?"),
     Option("Less than half: where there is a tag, it still follows it", "The exceptions taught it what to do when "
            "there is no tag. That a tag can lie, nobody showed it.", right=True),
+    Option("More than 80%: it has learned to do without tags", "Without a tag it does quite well. But where there was "
+           "one, it told the truth in every single training image: why should the network doubt it now?"),
     Option("About 15%, as before: one in ten is too few to change anything", "Fifteen hundred photographs without a "
            "tag are fifteen hundred reasons to look at the garment: it is right in about a third."),
 )  # fmt: skip
