@@ -82,7 +82,7 @@ class PhotographExplorer(Explorer):
         self._target = menu("class", self._answers(photograph.value))
         photograph.observe(self._other_answers, names="value")
         self._field = widgets.Combobox(
-            placeholder="type the name of a class",
+            placeholder="name of a class",
             options=photonet.names(),
             description="search",
             continuous_update=False,
