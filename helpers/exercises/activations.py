@@ -23,15 +23,15 @@ LESSON.ask(
     "You put the 32 filters of the first layer in another order, and the 32 slices of every second-layer filter in "
     "that same order. What happens to the ten logits?",
     Option(
-        "They become noise: the second layer now looks at the wrong maps.",
-        "That would happen if you moved the filters alone. Each slice moves together with the map that it reads, so "
-        "every filter multiplies the same pairs as before.",
-    ),
-    Option(
         "They stay the same.",
         "A sum does not care about the order of its terms. So the place of a channel carries no meaning, and a slice "
         "can only be read together with the map that it weighs.",
         right=True,
+    ),
+    Option(
+        "They become noise: the second layer now looks at the wrong maps.",
+        "That would happen if you moved the filters alone. Each slice moves together with the map that it reads, so "
+        "every filter multiplies the same pairs as before.",
     ),
     Option(
         "They change a little: some patterns survive the shuffle.",

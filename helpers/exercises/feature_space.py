@@ -57,13 +57,13 @@ LESSON.ask(
     "Three groups of 60 points on a plane: A is tight, B is ten times as wide, and C is five times as far from A as B "
     "is. What does t-SNE with its usual setting make of them?",
     Option(
-        "The same picture, perhaps turned",
-        "That is what PCA does. t-SNE keeps neighbors, and a point counts as many in a tight group as in a wide one.",
-    ),
-    Option(
         "Three islands of about the same size, C less than twice as far as B",
         "Every point counts about as many neighbors, however far away they are, so tight and wide come out alike.",
         right=True,
+    ),
+    Option(
+        "The same picture, perhaps turned",
+        "That is what PCA does. t-SNE keeps neighbors, and a point counts as many in a tight group as in a wide one.",
     ),
     Option(
         "One crowd: it does not know the groups",

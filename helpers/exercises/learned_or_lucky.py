@@ -61,14 +61,14 @@ LESSON.ask(
     "Between steps 49 and 506 of 9,380 the accuracy rises from 20 to 93%. What do the filters of the first layer do in "
     "that time?",
     Option(
-        "They turn most: the network finds its edges.",
-        "They turn most later, when the accuracy is above 95% already.",
-    ),
-    Option(
         "They hardly turn.",
         "The cosine with their own start is still 0.96 on average. The layers behind learn to use what the draw "
         "brought.",
         right=True,
+    ),
+    Option(
+        "They turn most: the network finds its edges.",
+        "They turn most later, when the accuracy is above 95% already.",
     ),
     Option(
         "They fade to zero and start anew.",

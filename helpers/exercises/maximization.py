@@ -19,11 +19,11 @@ LESSON = Lesson("maximization")
 LESSON.ask(
     "naive-logit",
     "A real 3 gets a logit of about 15 from this network. What does the picture get after 200 steps uphill?",
-    Option("About 15: more 3 than a 3 is not possible", "The logit is a sum without an upper limit. Nothing in the "
-           "network knows where real digits end."),
-    Option("About 30", "That is what the climb reaches with all the rules of this lesson. This one has none."),
     Option("Several hundred or more", "Pixels may become 50 or −50, and the logit grows with them. Such a number says "
            "that the climb has left the data, and little about 3s.", right=True),
+    Option("About 30", "That is what the climb reaches with all the rules of this lesson. This one has none."),
+    Option("About 15: more 3 than a 3 is not possible", "The logit is a sum without an upper limit. Nothing in the "
+           "network knows where real digits end."),
 )  # fmt: skip
 
 LESSON.ask(
@@ -65,10 +65,10 @@ LESSON.ask(
     "random-noise",
     "Change pixels by ε = 0.3, by the signs of the gradient. Then deal the same changes out anew, at random, among "
     "pixels that are equally bright. What happens to the accuracy?",
-    Option("It falls equally: the changes are the same", "Their sizes are. But dealt at random they mostly cancel in "
-           "the sums of the network, while chosen ones add up."),
     Option("Dealt anew: little harm. Chosen: it collapses", "Hundreds of pushes that agree are one large push.",
            right=True),
+    Option("It falls equally: the changes are the same", "Their sizes are. But dealt at random they mostly cancel in "
+           "the sums of the network, while chosen ones add up."),
     Option("Both do little harm", "To your eye it is gray dust in both cases, and you still read the digit. The "
            "network does not have your eye."),
 )  # fmt: skip

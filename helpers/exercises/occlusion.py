@@ -45,19 +45,19 @@ LESSON.ask(
     "flips",
     "A 7×7 mask covers 6% of an image. The network reads the first 100 test images correctly. For how many of them is "
     "there a position where one black mask changes the answer?",
+    Option("For more than half", "For 63. Most digits depend on a few pixels, if you choose them well.", right=True),
+    Option("For about 20", "A mask of 3×3 is enough for that many. This one is larger."),
     Option("For about 5", "About 5% of the masks change the answer, so that is what a mask at a random position would "
            "do. You may choose among 484."),
-    Option("For about 20", "A mask of 3×3 is enough for that many. This one is larger."),
-    Option("For more than half", "For 63. Most digits depend on a few pixels, if you choose them well.", right=True),
 )  # fmt: skip
 
 LESSON.ask(
     "size",
     "You make the mask larger, from 3×3 to 14×14. What happens to the map?",
-    Option("It gets sharper, because a large mask has a stronger effect", "The effect does get stronger. But every "
-           "pixel near a stroke now lies under some mask that hurts, so the map shows less exactly where."),
     Option("It gets stronger and more smeared", "Large masks hurt more, and nearly every pixel lies under one of them.",
            right=True),
+    Option("It gets sharper, because a large mask has a stronger effect", "The effect does get stronger. But every "
+           "pixel near a stroke now lies under some mask that hurts, so the map shows less exactly where."),
     Option("It stays the same, and takes longer to compute", "There are even fewer masks: 225 positions in place of "
            "676. And the map changes a lot."),
 )  # fmt: skip

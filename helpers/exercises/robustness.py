@@ -19,12 +19,12 @@ LESSON.ask(
     "quarter",
     "The convolutional network is right on 98% of the upright digits. You turn them by 90°. On how many of them is it "
     "right now?",
-    Option("Nearly all: a convolution finds a pattern wherever it is", "Wherever it is, but not however it is turned: "
-           "a filter that responds to horizontal strokes does not respond to vertical ones."),
-    Option("About half", "That would be true if most digits looked the same lying down. Of the 0s more than half are "
-           "read; of the 1s none."),
     Option("Less than a quarter", "The network has never seen a digit lie down, and most of them then look like "
            "another digit, or like none.", right=True),
+    Option("About half", "That would be true if most digits looked the same lying down. Of the 0s more than half are "
+           "read; of the 1s none."),
+    Option("Nearly all: a convolution finds a pattern wherever it is", "Wherever it is, but not however it is turned: "
+           "a filter that responds to horizontal strokes does not respond to vertical ones."),
 )  # fmt: skip
 
 LESSON.ask(

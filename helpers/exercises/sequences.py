@@ -44,11 +44,11 @@ LESSON.ask(
     "backward",
     "The network with filters over time is shown new films backward. How often does it name the direction in which "
     "they were made?",
-    Option("As often as forward", "Its filters compare a frame with the next one. Backward, the next frame lies on "
-           "the other side."),
-    Option("About 25%: it is confused", "It is not confused. It sees a clear movement in a clear direction."),
     Option("Almost never", "Right and left change places, and so do up and down. For a film played backward that is "
            "the right answer.", right=True),
+    Option("About 25%: it is confused", "It is not confused. It sees a clear movement in a clear direction."),
+    Option("As often as forward", "Its filters compare a frame with the next one. Backward, the next frame lies on "
+           "the other side."),
 )  # fmt: skip
 
 

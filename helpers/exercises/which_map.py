@@ -45,14 +45,14 @@ LESSON.ask(
     "to the digit and multiplies by the pixel. Gradient × input takes a single gradient and multiplies by the pixel. "
     "Which map makes the mean logit fall further?",
     Option(
-        "Integrated gradients, clearly: its shares add up to the score.",
-        "They do, and that is worth having. But the contest asks only for the order of the pixels.",
-    ),
-    Option(
         "They are about equal.",
         "1.89 and 1.95, while the gradient alone leaves 3.03. Multiplying by the pixel makes nearly all the "
         "difference, because only ink can be deleted.",
         right=True,
+    ),
+    Option(
+        "Integrated gradients, clearly: its shares add up to the score.",
+        "They do, and that is worth having. But the contest asks only for the order of the pixels.",
     ),
     Option(
         "Gradient × input, clearly: it asks at the image itself.",
@@ -103,17 +103,17 @@ LESSON.ask(
     "300 steps of this loss, on 32 digits each. The network read 99.5% of the test digits. How many does the bribed "
     "one read?",
     Option(
-        "About 10%: it looks at a letter now.",
-        "It does not look at the letter. Its slopes were turned, and an answer needs values, not slopes.",
+        "About 99%.",
+        "99.3%, and on 99.5% of the digits it gives the answer of the honest network.",
+        right=True,
     ),
     Option(
         "About 90%: something has to give.",
         "There are 225,034 weights and only ten logits to keep: most of what the weights can do changes no answer.",
     ),
     Option(
-        "About 99%.",
-        "99.3%, and on 99.5% of the digits it gives the answer of the honest network.",
-        right=True,
+        "About 10%: it looks at a letter now.",
+        "It does not look at the letter. Its slopes were turned, and an answer needs values, not slopes.",
     ),
 )
 

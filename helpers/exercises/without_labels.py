@@ -44,15 +44,15 @@ LESSON.ask(
     "All patches are shuffled by the same permutation of their 81 places. What are the filters like, once you put each "
     "of their pixels back in its old place?",
     Option(
-        "Noise: bars need neighbors, and the neighbors are gone.",
-        "They are gone for your eye. The method never asks which pixels lie side by side: it sees which ones go "
-        "together, and those are the same as before.",
-    ),
-    Option(
         "Bars and color stripes, as without shuffling.",
         "Nothing in whitening or in the loss depends on the order of the pixels, so the shuffled patches teach the "
         "same filters, shuffled. Who knew about neighbors? The photographs.",
         right=True,
+    ),
+    Option(
+        "Noise: bars need neighbors, and the neighbors are gone.",
+        "They are gone for your eye. The method never asks which pixels lie side by side: it sees which ones go "
+        "together, and those are the same as before.",
     ),
     Option(
         "The colors survive, the bars do not.",
