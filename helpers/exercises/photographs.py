@@ -17,15 +17,15 @@ LESSON.ask(
     "Nine photographs, one of them a black horse, cut out like a paper figure, on white. What does the network say to "
     "that one?",
     Option(
-        "A horse: the outline is all one needs.",
-        "All that you need. The network has no class of that name (zebra and sorrel come closest), and neither of them "
-        "is among its first three answers.",
-    ),
-    Option(
         "A dog.",
         "English foxhound with 28%, then toy terrier with 21%. Where you see an outline it found no hide, and it has "
         "to choose one of its thousand classes, of which 118 are dogs.",
         right=True,
+    ),
+    Option(
+        "A horse: the outline is all one needs.",
+        "All that you need. The network has no class of that name (zebra and sorrel come closest), and neither of them "
+        "is among its first three answers.",
     ),
     Option(
         "That it does not know.",
@@ -93,17 +93,17 @@ LESSON.ask(
     "One pagoda is pushed toward what five networks respond to: digit networks with random weights, trained on digits "
     "and trained on clothes, then the network for photographs, untrained and trained. In whose picture are eyes?",
     Option(
+        "Only in the last: eyes were worth finding in its photographs.",
+        "In the trees, mostly. Random weights and the digit network both add dots.",
+        right=True,
+    ),
+    Option(
         "In all: a pagoda has many round windows.",
         "The pagoda is the same for all. What is added comes from the network.",
     ),
     Option(
         "In none: there are no eyes in the photograph.",
         "A dream adds what a network looks for, wherever a little of it seems to be.",
-    ),
-    Option(
-        "Only in the last: eyes were worth finding in its photographs.",
-        "In the trees, mostly. Random weights and the digit network both add dots.",
-        right=True,
     ),
 )
 
@@ -112,17 +112,17 @@ LESSON.ask(
     "A digit needed steps of about 0.2 or 0.3 in every pixel to be misread. How large a step in the worst direction "
     "makes something else of the espresso? (From black to white is 1; a photograph is stored in steps of 1/255.)",
     Option(
-        "About 0.3, as for digits.",
-        "A digit has 784 numbers to push, this photograph 154,587. Many tiny pushes add up.",
+        "0.25/255: less than the file can store.",
+        "A quarter of one gray level, and the espresso falls from 89% to 11%.",
+        right=True,
     ),
     Option(
         "About 10/255, which you can just see.",
         "Forty times less is enough, if the gradient chooses the direction.",
     ),
     Option(
-        "0.25/255: less than the file can store.",
-        "A quarter of one gray level, and the espresso falls from 89% to 11%.",
-        right=True,
+        "About 0.3, as for digits.",
+        "A digit has 784 numbers to push, this photograph 154,587. Many tiny pushes add up.",
     ),
 )
 

@@ -40,13 +40,13 @@ LESSON.ask(
         "Mirrored, eight stay. Upside down, none.",
     ),
     Option(
+        "About half, both times.",
+        "It is not the same thing for the network: mirrored, eight stay, upside down, none.",
+    ),
+    Option(
         "Nearly all when mirrored, none upside down.",
         "Eight and none. Cats look to the left as often as to the right, but hardly any cat stands on its head.",
         right=True,
-    ),
-    Option(
-        "About half, both times.",
-        "It is not the same thing for the network: mirrored, eight stay, upside down, none.",
     ),
 )
 
@@ -78,14 +78,14 @@ LESSON.ask(
     "changed",
     "Nothing is learned anew. Which of them still read nearly all squares in all three cases?",
     Option(
-        "The hand-made filters and the trained network, as before.",
-        "In the dark the hand-made filters read little more than half, twice as large too, and with noise they guess.",
-    ),
-    Option(
         "Only the trained network.",
         "It has learned from photographs that were dark and bright, near and far, sharp and noisy, while the label was "
         "the same. So it has learned features that stay the same.",
         right=True,
+    ),
+    Option(
+        "The hand-made filters and the trained network, as before.",
+        "In the dark the hand-made filters read about two thirds, twice as large about half; with noise they guess.",
     ),
     Option(
         "None of them: the examples were all of one kind.",
@@ -97,15 +97,15 @@ LESSON.ask(
     "stranger",
     "What does it say to the coffee, the cat, the pagoda?",
     Option(
-        "About a third for each of the three classes: there is nothing to choose.",
-        "That is what one would wish. But a linear classifier cuts the whole space in three, also where it has never "
-        "seen anything.",
-    ),
-    Option(
         "One of the three, most of the time with more than 80%.",
         "The coffee is a brick with 99%. Far out, where no example lies, the differences between the logits grow with "
         "the distance.",
         right=True,
+    ),
+    Option(
+        "About a third for each of the three classes: there is nothing to choose.",
+        "That is what one would wish. But a linear classifier cuts the whole space in three, also where it has never "
+        "seen anything.",
     ),
     Option(
         "Espresso, Egyptian cat, bell cote: the network knows them.",

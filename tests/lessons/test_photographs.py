@@ -8,7 +8,7 @@ import torch
 
 from helpers import data
 from helpers.data import download
-from helpers.inside import maximize, photo_ascent
+from helpers.inside import maximize, occlusion, photo_ascent
 from helpers.network import checkpoints, photonet, running
 from helpers.network.models import ConvNet
 from helpers.network.running import predict
@@ -218,6 +218,19 @@ def test_noise_of_the_same_size_changes_no_answer():
 
 
 @needs_the_file
+def test_a_cover_has_a_color():
+    """Gray at the collar takes the answer away, black and white do not; all three make its probability fall."""
+    network, hopper = photonet.load(), photonet.batch([data.square(data.photo("hopper"), "middle")])[0]
+    bow_tie = photonet.number("bow tie")
+    covers = [occlusion.cover(hopper, 160, 80, size=48, value=value) for value in (0.0, 0.5, 1.0)]
+    chances = predict(network, torch.stack(covers)).softmax(1)
+    assert (chances.argmax(1) == bow_tie).tolist() == [True, False, True]
+    assert chances[:, bow_tie].max() < 0.5
+    elsewhere = [occlusion.cover(hopper, r, 80, size=48, value=value) for r in (0, 10) for value in (0.0, 0.5, 1.0)]
+    assert (predict(network, torch.stack(elsewhere)).argmax(1) == bow_tie).all()
+
+
+@needs_the_file
 @pytest.mark.parametrize("seed", [1, 2])
 def test_an_image_for_a_class_is_liked_more_than_any_photograph(seed):
     """Other starts than the lesson's, smaller and with fewer steps; the untrained network climbs as well."""
@@ -246,11 +259,17 @@ def test_random_weights_and_the_digit_network_dream_alike_and_the_network_for_ph
         return ((maximize.dream(network, start, layer).images - start) * (luma if start.shape[1] == 3 else 1)).sum(1)
 
     digits = added(checkpoints.load("mnist").features, gray, "conv2")
-    photographs = added(photonet.load().part("fire8"), color, "fire8")
+    photographs, untrained = (
+        added(net.part("fire8"), color, "fire8") for net in (photonet.load(), photonet.untrained())
+    )
+    assert torch.corrcoef(torch.stack([photographs.flatten(), untrained.flatten()]))[0, 1] < 0.2  # "those two"
+    draws = []
     for seed in range(3):
         with running.seeded(seed):
             random = added(ConvNet().eval().features, gray, "conv2")
-        alike = torch.corrcoef(torch.stack([a.flatten() for a in (random, digits, photographs)]))
+        alike = torch.corrcoef(torch.stack([a.flatten() for a in (random, digits, photographs, untrained)]))
         assert alike[0, 1] > 0.25
-        assert alike[2, :2].max() < 0.2
+        assert alike[2:, :2].max() < 0.2
+        draws.append(random.flatten())
+    assert torch.corrcoef(torch.stack(draws)).min() > 0.25  # two sets of random weights
     assert right("photographs/dreams") == ["Only in the last: eyes were worth finding in its photographs."]
