@@ -310,6 +310,8 @@ def test_the_brightest_pixel_of_the_image_lies_in_the_tag_three_times_out_of_fou
     for seed in range(3):
         lots = 1e-3 * torch.rand(images[:, 0].shape, generator=torch.Generator().manual_seed(seed))
         assert rate(images[:, 0] + lots, inside) == pytest.approx(0.75, abs=0.05)
+    whitest = nn.functional.avg_pool2d(images, 3, stride=1, padding=1)[:, 0] + lots
+    assert rate(whitest, inside) > 0.98  # a patch as large as the tag
     assert right("shortcuts/brightest") == ["About 75%"]
 
 
