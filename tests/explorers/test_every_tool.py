@@ -24,6 +24,7 @@ from helpers.explorers.dropout import DropoutExplorer
 from helpers.explorers.exceptions import ExceptionsExplorer
 from helpers.explorers.filter_growth import FilterGrowth
 from helpers.explorers.filter_recovery import FilterRecovery
+from helpers.explorers.first_layer import FirstLayerBrowser
 from helpers.explorers.letters import LetterReader
 from helpers.explorers.map import MapExplorer
 from helpers.explorers.momentum import MomentumExplorer
@@ -86,6 +87,9 @@ MADE = {
         [(step, torch.randn(8, 3, 5, 5)) for step in (0, 100, 200)], torch.randn(4, 3, 4, 4)
     ),
     FilterRecovery: lambda: FilterRecovery({"noise": IMAGES[:2, 0], "blank": 0 * IMAGES[:1, 0]}),
+    FirstLayerBrowser: lambda: FirstLayerBrowser(
+        {"one": photonet.untrained(), "other": photonet.untrained(1)}, PHOTOGRAPHS, number=17
+    ),
     KernelPlayground: lambda: KernelPlayground({"noise": IMAGES[0, 0], "half": IMAGES[1, 0, :14]}),
     LetterReader: reader,
     MapExplorer: lambda: MapExplorer(POINTS, IMAGES, LABELS, CLASSES[:3], said=LABELS[::-1]),
