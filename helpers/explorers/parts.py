@@ -73,8 +73,8 @@ def panel(axes: Axes, kind: Kind = "image", size: float = 12.0, pad: float = 6.0
     frame(axes)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_visible(False)  # no ticks, no labels: nothing to draw
-    # Nothing lies over a title, and below the image it is not redrawn with it.
-    return pixels(axes, kind), axes.set_title("", fontsize=size, pad=pad, zorder=-1)
+    # Nothing lies over a title, and below the image it is not redrawn with it. A name with two $ is no formula.
+    return pixels(axes, kind), axes.set_title("", fontsize=size, pad=pad, zorder=-1, parse_math=False)
 
 
 def color_bar(drawn: Figure, artist: Any, place: Axes | tuple[float, float, float, float]) -> Colorbar:

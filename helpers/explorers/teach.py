@@ -227,8 +227,6 @@ class TeachExplorer(Explorer):
         self._head = head.text(0, 0.5, "", fontsize=13, va="center", parse_math=False)
         self._shown, self._asks = panel(inches(drawn, 6.62, 0.36, 2.2, 2.2), size=12)
         self._lit, self._says = panel(inches(drawn, 8.92, 0.36, 2.2, 2.2), size=12)
-        for title in (self._asks, self._says):
-            title.set_parse_math(False)
         foot = inches(drawn, 6.62, 0.02, 4.5, 0.3)
         foot.set_axis_off()
         self._foot = foot.text(0, 0.5, "", fontsize=12, va="center")

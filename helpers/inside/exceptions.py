@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from helpers.network.checkpoints import FOLDER
+from helpers.network.checkpoints import FOLDER, tensors
 
 STORED = FOLDER / "fashion_exceptions.pt"
 #: How the test images of a study are tagged, in the order of its accuracies.
@@ -73,6 +73,7 @@ def load(path: Path = STORED) -> Study:
 
     Raises:
         FileNotFoundError: if it is not there.
+        ValueError: if it is damaged.
     """
-    kept = torch.load(path, map_location="cpu", weights_only=True)
+    kept = tensors(path, (field.name for field in fields(Study)), "python -m tools.exceptions")
     return Study(**{k: (v / 255 if v.dtype == torch.uint8 else v).numpy() for k, v in kept.items()})

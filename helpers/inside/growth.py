@@ -14,7 +14,7 @@ import torch
 
 from helpers.inside.features import pca, vectors
 from helpers.inside.occlusion import occlusion
-from helpers.network.checkpoints import FOLDER
+from helpers.network.checkpoints import FOLDER, tensors
 from helpers.network.running import Images, predict
 from helpers.network.snapshots import Snapshots
 
@@ -86,8 +86,9 @@ def load(path: Path = STORED) -> Recording:
 
     Raises:
         FileNotFoundError: if it is not there.
+        ValueError: if it is damaged.
     """
-    kept = torch.load(path, map_location="cpu", weights_only=True)
+    kept = tensors(path, (field.name for field in fields(Recording)), "python -m tools.time_machine train")
     return Recording(**{k: (v.float() if v.is_floating_point() else v.long()).numpy() for k, v in kept.items()})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +140,26 @@ def load(name: str = "mnist", folder: Path | None = None) -> ConvNet:
             "`make checkpoints`."
         )
     return model.eval()
+
+
+def tensors(path: Path, names: Iterable[str], again: str) -> dict[str, torch.Tensor]:
+    """A table of tensors that the series ships, such as a recording of a training; numbers only, never code.
+
+    Args:
+        path: the file.
+        names: of its tensors, all of them.
+        again: the command that makes the file again, for the sentence that says that it is damaged.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+        ValueError: if it is cut, damaged, or another file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there: restore it, or make it with `{again}`.")
+    try:
+        kept = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # PyTorch has a dozen ways to say that a file is not one of its own
+        kept = None
+    if not isinstance(kept, dict) or set(kept) != set(names) or not all(map(torch.is_tensor, kept.values())):
+        raise ValueError(f"{path} is damaged or another file: restore it, or make it again with `{again}`.")
+    return kept

@@ -225,7 +225,7 @@ def show(
     artist = axes.imshow(array, interpolation="nearest", **scale(kind, top))
     frame(axes)
     if title:
-        axes.set_title(title)
+        axes.set_title(title, parse_math=False)  # the names of somebody's classes may have a $
     if remark and kind != "image" and not np.any(array):
         note(axes, "zero everywhere", color=FAINT if kind != "activation" else "white")
     return artist

@@ -7,6 +7,7 @@ import pickle
 import pytest
 import torch
 
+from helpers.inside import exceptions, growth
 from helpers.network import checkpoints
 from helpers.network.models import ConvNet
 
@@ -212,3 +213,22 @@ def test_the_reference_networks_are_the_ones_their_cards_describe(name):
     model, described = checkpoints.load(name), checkpoints.card(name)
     assert described["test accuracy"] >= {"mnist": 0.992, "fashion": 0.915}[name]
     assert isinstance(model, ConvNet)
+
+
+@pytest.mark.parametrize("load", [growth.load, exceptions.load])
+def test_a_stored_recording_that_is_damaged_is_named_with_the_command_that_makes_it(load, tmp_path):
+    path = tmp_path / "mine.pt"
+    with pytest.raises(FileNotFoundError, match="is not there: restore it, or make it with `python -m tools"):
+        load(path)
+    whole = load.__kwdefaults__["path"] if load.__kwdefaults__ else load.__defaults__[0]
+    bad = [whole.read_bytes()[:-2000], b"", b"<html>portal</html>", pickle.dumps(print)]
+    for content in bad:
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"mine.pt is damaged .* `python -m tools\.\w+"):
+            load(path)
+    for other in (torch.ones(3), {"images": torch.ones(3)}, {name: 1 for name in torch.load(whole)}):
+        torch.save(other, path)
+        with pytest.raises(ValueError, match="is damaged or another file"):
+            load(path)
+    path.write_bytes(whole.read_bytes())
+    load(path)
