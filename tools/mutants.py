@@ -260,7 +260,11 @@ def main(chosen: list[str]) -> int:
     """Print the mutants that checks accept; the exit code."""
     os.environ["CNN_MEMORY"], judge.LIMIT = "off", 2.0
     left = 0
-    for path in lessons.chosen(chosen):
+    try:
+        paths = lessons.chosen(chosen)
+    except lessons.Refusal as refusal:
+        sys.exit(str(refusal))
+    for path in paths:
         for exercise in lessons.exercises(path):
             with _silence():
                 names = namespace(path, exercise)

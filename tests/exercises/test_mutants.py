@@ -83,3 +83,8 @@ def test_what_is_no_mistake_is_a_mutant_of_an_exercise_and_says_why():
     }
     assert set(mutants.EQUIVALENT) - made == set()
     assert all(why.endswith(".") for why in mutants.EQUIVALENT.values())
+
+
+def test_a_misspelled_lesson_is_answered_with_those_that_there_are():
+    with pytest.raises(SystemExit, match="There is no lesson 'strde'"):
+        mutants.main(["strde"])

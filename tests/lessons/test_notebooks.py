@@ -181,6 +181,10 @@ def exercises(lesson):
     tagged = sum("exercise" in lessons.tags(cell) for cell in lesson.code)
     if tagged != len(found):
         yield f"{tagged} cells are tagged `exercise`, but {len(found)} exercises have a heading"
+    for cell in lesson.cells:
+        told = re.search(r"\bexercise \d", cell.source, re.IGNORECASE) if cell.cell_type == "markdown" else None
+        if told and not cell.source.startswith("### Exercise"):
+            yield f"`{told[0]}` is a number that changes with the exercises: call it by its title"
 
 
 def bound(tree):
