@@ -1,5 +1,7 @@
 """The hook that says which cell to run when a name is missing: after a restart, or with cells run out of order.
 
+It also says what to do when PyTorch was stopped while it was being loaded, which no second try can mend.
+
 Set-up installs ``jupyter/kernel.json``, which loads this module into every kernel. A name that no other cell of the
 notebook makes is most likely a slip of the pen, and Python's own words are enough.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -70,15 +73,32 @@ def advice(name: str, path: Path | None, running: str = "") -> str | None:
     return None
 
 
+def half_loaded() -> str | None:
+    """The package that was stopped while it was being loaded: parts of it are there, the whole is not."""
+    for package in ("torch", "numpy"):
+        if package not in sys.modules and any(name.startswith(f"{package}.") for name in sys.modules):
+            return package
+    return None
+
+
 def explain(
-    shell: Any, kind: type[NameError], problem: NameError, trace: TracebackType | None, tb_offset: int | None = None
+    shell: Any,
+    kind: type[BaseException],
+    problem: BaseException,
+    trace: TracebackType | None,
+    tb_offset: int | None = None,
 ) -> None:
-    """Show a NameError as always, with a sentence below it where the name is missing in a cell itself."""
+    """Show an error as always, with a sentence below it where we know what to do."""
     innermost = trace
     while innermost and innermost.tb_next:
         innermost = innermost.tb_next
     in_a_cell = innermost is not None and innermost.tb_frame.f_globals is shell.user_ns
-    if kind is NameError and in_a_cell and problem.name:
+    if package := half_loaded():
+        problem.add_note(
+            f"The import of {package} was stopped before its end, and half of it cannot be loaded twice. Choose "
+            "Kernel > Restart Kernel, then run the cells again from the first, and let the imports finish."
+        )
+    elif isinstance(problem, NameError) and in_a_cell and problem.name:
         running = (shell.user_ns.get("In") or [""])[-1]
         if sentence := advice(problem.name, notebook(), running):
             problem.add_note(sentence)
@@ -87,4 +107,4 @@ def explain(
 
 def load_ipython_extension(shell: Any) -> None:
     """Called by IPython when a kernel starts."""
-    shell.set_custom_exc((NameError,), explain)
+    shell.set_custom_exc((NameError, KeyboardInterrupt, ImportError, AttributeError, RuntimeError), explain)

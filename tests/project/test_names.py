@@ -129,3 +129,26 @@ def test_it_costs_a_kernel_nothing_to_load():
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert printed.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), RuntimeError("duplicate registrations"), NameError("x", name="mnist")]
+)
+def test_a_stopped_import_asks_for_a_restart(error, notebook, shell, monkeypatch, capsys):
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setitem(sys.modules, "torch.half", None)
+    shell.user_ns["error"] = error
+    said = run(shell, "raise error", capsys)
+    assert "import of torch was stopped before its end" in said
+    assert "Restart Kernel" in said
+    assert "another cell" not in said
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("shapes differ"), AttributeError("no")])
+def test_other_errors_are_shown_as_always(error, notebook, shell, capsys):
+    shell.user_ns["error"] = error
+    said = run(shell, "raise error", capsys)
+    assert type(error).__name__ in said
+    assert str(error) in said
+    assert "Restart" not in said
+    assert "Custom TB Handler failed" not in said
