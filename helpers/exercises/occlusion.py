@@ -285,20 +285,21 @@ def _synergy(
 def synergy(answer: Any) -> str:
     """Joint drop minus single drops: other networks, classes, places and sizes, and effects well above rounding."""
     cases: list[tuple[Any, ...]] = []
-    right = _synergy()
+    right, chances = _synergy(), _synergy(change=lambda z, c: z.softmax(0)[c])
     for rng in trials(5):
         channels, size = int(rng.integers(1, 4)), (7, 6, 9, 5, 7)[len(cases)]
         height, width = (int(side) for side in rng.permutation([24, 29]))
         units = 6 * ((height - 5) // 3 + 1) * ((width - 5) // 3 + 1)
-        effect = 0.0
-        while effect * (-1) ** len(cases) < 0.3:  # both signs, or nobody would see a missing one
+        effect = of_chances = 0.0
+        # Both signs, or nobody would see a missing one; and probabilities that change, or 0 would pass for theirs.
+        while effect * (-1) ** len(cases) < 0.3 or abs(of_chances) < 0.01:
             layers = nn.Conv2d(channels, 6, 5, stride=3), nn.Tanh(), nn.Flatten(), nn.Linear(units, 16), nn.Tanh()
             images = torch.rand(60, channels, height, width)
             rows, columns = rng.permutation(height - size + 1)[:2], rng.permutation(width - size + 1)[:2]
             places = [(int(row), int(column)) for row, column in zip(rows, columns, strict=True)]
             model = decided(nn.Sequential(*layers, nn.Linear(16, 10)), images)
             case = (model, images[0], int(rng.integers(10)), *places, size)
-            effect = right(*case)
+            effect, of_chances = right(*case), chances(*case)
         cases.append(case)
     missing = "The unmasked logit is missing: each drop is measured from it."
     class_of = "Read the logit of `target`: that is the answer for another class, or for the largest logit."
@@ -323,7 +324,7 @@ def synergy(answer: Any) -> str:
             (_synergy(lambda n, a, b, ab: a + b - ab), missing),
             (_synergy(lambda *s: abs(_together(*s))), "Keep the sign: negative means that the pair matters less than "
              "its parts together."),
-            (_synergy(change=lambda z, c: z.softmax(0)[c]), "The score is the logit, not the probability."),
+            (chances, "The score is the logit, not the probability."),
             (_synergy(change=lambda z, c: z.log_softmax(0)[c]), "The score is the logit, not the logarithm of the "
              "probability."),
             (_synergy(change=lambda z, c: z.sum()), "Those are all logits added up: read that of `target`."),
