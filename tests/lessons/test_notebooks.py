@@ -45,8 +45,6 @@ from tools.notebooks import FINGERPRINT, MACHINE_PATH, fingerprint, readable
 SLIDE_TYPES = {"slide", "subslide", "fragment", "notes", "skip", ""}
 TAGS = {"setup", "answer", "claims", "exercise", "check", "nbval-check-output", "real-data"}
 CLOSING = ("Exercises", "Summary", "Three questions to answer aloud", "Read more", "Next lesson")
-#: Lessons that are longer than their budget and wait to be cut.
-LONG: set[str] = set()
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)")
 
 
@@ -386,9 +384,6 @@ RULES: tuple[Callable, ...] = (
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_contract(path, rule):
     """Every lesson keeps every rule."""
-    if rule is budgets and lessons.name_of(path) in LONG:
-        assert list(rule(Lesson(path))), f"{path.name} keeps its budget: take it out of LONG"
-        return
     broken = list(rule(Lesson(path)))
     assert not broken, f"{path.name}: " + "; ".join(broken)
 
