@@ -353,7 +353,7 @@ def _in_box(network: ConvNet, images: Tensor, box: Tensor) -> float:
 @LESSON.check("hide")
 def hide(function: Any) -> str:
     """A loss of (network, images, answers, box) that, in a few steps, empties the box of a map, answers kept."""
-    for rng in trials(1):
+    for attempt, rng in enumerate(trials(3)):
         honest = _patient(rng)
         box = torch.zeros(12, 12)
         row, column = _CORNERS[int(rng.integers(3))]
@@ -366,6 +366,10 @@ def hide(function: Any) -> str:
         with torch.no_grad():
             kept = float((liar(fresh).argmax(1) == answers).float().mean())
         after = _in_box(liar, fresh, box)
+        if kept >= 0.9 and after <= 0.6 * before:
+            break
+        if attempt < 2:  # one network in some hundreds is not moved by a right loss: that is luck, not the answer
+            continue
         if kept < 0.9:
             raise Wrong(
                 f"The network gives only {kept:.0%} of its answers as before: let a changed answer cost more, by the "
@@ -375,11 +379,10 @@ def hide(function: Any) -> str:
             raise Wrong(
                 f"The map moved INTO the box: its share there rose from {before:.0%} to {after:.0%}. A loss is lowered."
             )
-        if after > 0.6 * before:
-            raise Wrong(
-                f"The answers stay, but so does the map: its share in the box was {before:.0%} and is {after:.0%}. "
-                "Let the share in the box, |gradient| there over |gradient| everywhere, weigh more."
-            )
+        raise Wrong(
+            f"The answers stay, but so does the map: its share in the box was {before:.0%} and is {after:.0%}. "
+            "Let the share in the box, |gradient| there over |gradient| everywhere, weigh more."
+        )
     return "The answers stay, and where the evidence lies the map is nearly empty. Nobody would know from the map."
 
 
