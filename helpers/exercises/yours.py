@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 
+from helpers.exercises.cases import compare
 from helpers.exercises.core import Lesson, Option
-from helpers.exercises.judge import Wrong, array, call, expect, trials
+from helpers.exercises.judge import array, call, expect, trials
 
 LESSON = Lesson("yours")
 
@@ -114,12 +118,23 @@ LESSON.ask(
 )
 
 
+def _averages(function: Any, maps: np.ndarray) -> Any:
+    """The answer for an array, or for a tensor if the code is written for one: the task names neither."""
+    try:
+        return call(function, maps)
+    except (AttributeError, TypeError):
+        with contextlib.suppress(Exception):
+            return call(function, torch.from_numpy(maps))
+        raise
+
+
 @LESSON.check("average")
 def average(function: Any) -> str:
-    """A function of maps (N, C, h, w) that returns their means over the places, (N, C)."""
+    """A function of maps (N, 512, h, w) that returns their means over the places, (N, 512)."""
     for rng in trials(4):
-        count, channels, height, width = (int(n) for n in rng.permutation([3, 4, 5, 7]))
-        maps = rng.gamma(2.0, size=(count, channels, height, width)).astype(np.float32)
+        count, height, width = (int(n) for n in rng.permutation([3, 4, 5]))
+        # As many maps as the task says, so that a loop over 512 is right; of both signs, so that their sizes are not.
+        maps = rng.normal(1, 2, size=(count, 512, height, width)).astype(np.float32)
         wanted = maps.mean((2, 3))
         mistakes = [
             (maps.sum((2, 3)), "You add up; the average also divides by the number of places."),
@@ -135,7 +150,7 @@ def average(function: Any) -> str:
             (np.median(maps, axis=(2, 3)), "This is the median. The feature is the mean."),
         ]
         expect(
-            array(call(function, maps), what="one row of numbers for each image"),
+            array(_averages(function, maps), what="one row of numbers for each image"),
             wanted,
             mistakes,
             otherwise="The mean of each map over its rows and columns.",
@@ -148,10 +163,12 @@ def _gaps(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.linalg.norm(others[:, None] - rows[None], axis=2)
 
 
-def _center_case(rng: np.random.Generator) -> tuple[tuple[np.ndarray, ...], np.ndarray, list[tuple[Any, str]]]:
+def _center_case(
+    rng: np.random.Generator, count: int
+) -> tuple[tuple[np.ndarray, ...], np.ndarray, list[tuple[Any, str]]]:
     """Rows, labels and others for which every mistake is told from the right answer by at least one of the others."""
     while True:
-        count, size, m = int(rng.integers(3, 5)), int(rng.integers(3, 6)), 40
+        size, m = int(rng.integers(3, 6)), 40
         each = rng.permutation(np.arange(3, 3 + 2 * count, 2))  # no two classes are equally large
         labels = rng.permutation(np.repeat(np.arange(count), each))
         spread = rng.permutation(np.linspace(0.5, 3, count))[labels, None]
@@ -196,8 +213,8 @@ def _center_case(rng: np.random.Generator) -> tuple[tuple[np.ndarray, ...], np.n
 @LESSON.check("center")
 def center(function: Any) -> str:
     """A function of (rows, labels, others) that returns the class of the nearest mean for each of the others."""
-    for rng in trials(4):
-        arguments, right, mistakes = _center_case(rng)
+    for rng, count in zip(trials(4), (3, 4, 3, 4), strict=True):  # never always the three classes of the lesson
+        arguments, right, mistakes = _center_case(rng, count)
         expect(
             array(call(function, *arguments), what="one class number for each of the others"),
             right,
@@ -207,66 +224,91 @@ def center(function: Any) -> str:
     return "No training at all, only means, and for pictures as different as these it is enough."
 
 
+Limit = Callable[[np.ndarray, np.ndarray, float], float]
+
+
+def _careful(limit: Limit, near: Any = None, far: Any = -1) -> Callable[..., np.ndarray]:
+    """A careful function with this limit; ``near`` stands for those up to it, else their class numbers."""
+
+    def answer(known: np.ndarray, said: np.ndarray, away: np.ndarray, keep: float) -> np.ndarray:
+        return np.where(away <= limit(known, away, keep), said if near is None else near, far)
+
+    return answer
+
+
+def _share(known: np.ndarray, _: np.ndarray, keep: float) -> float:
+    return float(np.quantile(known, keep))
+
+
 @LESSON.check("careful")
 def careful(function: Any) -> str:
     """A function of (known, said, away, keep) that returns ``said`` with -1 where ``away`` is beyond the limit."""
-    for rng in trials(5):
-        arguments, right, mistakes = _careful_case(rng)
-        answer = array(call(function, *arguments), what="one class number for each picture, or −1")
-        if answer.shape == (len(arguments[0]),) != right.shape:
-            raise Wrong("You judge the `known` pictures. They only set the limit; `said` and `away` are to be judged.")
+
+    def otherwise(case: tuple[Any, ...], answer: np.ndarray, wanted: np.ndarray) -> str:
+        if answer.shape == (len(case[0]),):
+            return "You judge the `known` pictures. They only set the limit; `said` and `away` are to be judged."
         if answer.ndim == 0:
-            raise Wrong("This is one number. Is it the limit? Then compare each of `away` with it.")
-        if answer.ndim == 1 and len(answer) < len(right):
-            raise Wrong("Some pictures are gone. Keep the place of a silenced one, with −1 in it.")
-        expect(
-            answer,
-            right,
-            mistakes,
-            otherwise="Where `away` is at most the limit, the class number stays; beyond it stands −1.",
-        )
+            return "This is one number. Is it the limit? Then compare each of `away` with it."
+        if answer.ndim == 1 and len(answer) < len(wanted):
+            return "Some pictures are gone. Keep the place of a silenced one, with −1 in it."
+        if answer.shape != wanted.shape:
+            return f"The shape should be {wanted.shape}; yours is {answer.shape}."
+        return "Where `away` is at most the limit, the class number stays; beyond it stands −1."
+
+    # Judged over all cases: in one alone, two limits often have the same pictures below them.
+    compare(
+        function,
+        [_careful_case(rng) for rng in trials(5)],
+        _careful(_share),
+        (
+            (_careful(lambda known, away, keep: _share(known, away, 1 - keep)), "You keep the share 1 − `keep` of the "
+             "known ones; `keep` should stay."),
+            (_careful(lambda known, away, keep: keep), "`keep` is a share of the known pictures, not a distance."),
+            (_careful(lambda known, away, keep: keep * known.max()), "`keep` is a share of the known pictures, not of "
+             "the largest distance."),
+            (_careful(lambda known, away, keep: keep * known.mean()), "`keep` is a share of the known pictures, not of "
+             "a distance."),
+            (_careful(lambda known, away, keep: _share(known, away, keep / 100)), "`np.percentile` counts from 0 to "
+             "100: take `np.quantile`, which counts from 0 to 1."),
+            (_careful(lambda known, away, keep: _share(away, known, keep)), "The limit comes from the `known` "
+             "distances, not from those to be judged."),
+            (_careful(lambda known, away, keep: known.max()), "With the largest known distance as the limit all known "
+             "pictures keep their answer."),
+            (_careful(lambda known, away, keep: known.mean()), "The mean keeps about half of the known pictures, "
+             "whatever `keep` is."),
+            (lambda known, said, away, keep: np.where(away > _share(known, away, keep), said, -1), "You silence the "
+             "near ones. The far ones are the strangers."),
+            (_careful(_share, far=0), "0 is a class. The silenced get −1."),
+            (lambda known, said, away, keep: np.where(away <= _share(known, away, keep), away, -1), "Return the class "
+             "numbers, `said`, not the distances."),
+            (_careful(_share, near=1, far=0), "This is the mask. Return `said` where it is true, and −1 elsewhere."),
+            (_careful(_share, near=0, far=1), "This is the mask of the silenced. Return `said`, with −1 in their "
+             "places."),
+            (lambda known, said, away, keep: said, "Nobody is silenced here."),
+            (lambda known, said, away, keep: np.full(len(said), -1), "Everybody is silenced here."),
+        ),
+        otherwise,
+        read=lambda answer: array(answer, what="one class number for each picture, or −1"),
+    )  # fmt: skip
     return "Now it can be silent. How often, you have chosen: 1 − `keep` is the price that your own pictures pay."
 
 
-def _careful_case(rng: np.random.Generator) -> tuple[tuple[Any, ...], np.ndarray, list[tuple[Any, str]]]:
-    """Distances whose limit, however it is rounded, lies in a gap where no picture is that is to be judged."""
+def _careful_case(rng: np.random.Generator) -> tuple[Any, ...]:
+    """Distances whose limit, however it is rounded, lies in a gap where no picture is that is to be judged.
+
+    The gap is narrow and the largest known distance anywhere, so that whole numbers, and a mean and so many standard
+    deviations, end up outside.
+    """
     n, m, classes = int(rng.integers(60, 80)), int(rng.integers(80, 100)), int(rng.integers(3, 6))
     kept = int(rng.integers(round(0.7 * n), round(0.9 * n)))
     keep = (kept - 0.5) / n  # kept of n is the smallest number that is at least this share
+    unit, largest = rng.uniform(0.2, 0.6), rng.uniform(25, 60)
     known = np.concatenate([
         rng.uniform(11, 15, kept - 2),
         [16.0, 16.2, 16.4],  # whoever rounds or interpolates ends up in here
         rng.uniform(17, 20, n - kept - 2),
-        [25.0],
+        [largest],
     ])  # fmt: skip
     near = [*rng.uniform(0.1, 0.5, 3), *np.linspace(5, 15.9, m // 2)]
-    away = rng.permutation([*near, *rng.uniform(16.6, 30, m - len(near))])
-    said = rng.integers(0, classes, m)
-
-    def silenced(limit: float) -> np.ndarray:
-        return np.where(away <= limit, said, -1)
-
-    right = silenced(16.2)
-    mistakes: list[tuple[Any, str]] = [
-        (
-            silenced(np.quantile(known, 1 - keep)),
-            "You keep the share 1 − `keep` of the known ones; `keep` should stay.",
-        ),
-        (silenced(keep), "`keep` is a share of the known pictures, not a distance."),
-        (silenced(keep * known.max()), "`keep` is a share of the known pictures, not of the largest distance."),
-        (silenced(keep * known.mean()), "`keep` is a share of the known pictures, not of a distance."),
-        (silenced(np.quantile(away, keep)), "The limit comes from the `known` distances, not from those to be judged."),
-        (silenced(known.max()), "With the largest known distance as the limit all known pictures keep their answer."),
-        (silenced(known.mean()), "The mean keeps about half of the known pictures, whatever `keep` is."),
-        (np.where(away > 16.2, said, -1), "You silence the near ones. The far ones are the strangers."),
-        (np.where(away <= 16.2, said, 0), "0 is a class. The silenced get −1."),
-        (np.where(away <= 16.2, away, -1), "Return the class numbers, `said`, not the distances."),
-        (away <= 16.2, "This is the mask. Return `said` where it is true, and −1 elsewhere."),
-        (away > 16.2, "This is the mask of the silenced. Return `said`, with −1 in their places."),
-        (said, "Nobody is silenced here."),
-        (np.full(m, -1), "Everybody is silenced here."),
-    ]
-    different = {np.asarray(answer, dtype=float).tobytes() for answer in [right, *(wrong for wrong, _ in mistakes)]}
-    if len(different) <= len(mistakes):  # two of them look the same here
-        return _careful_case(rng)
-    return (rng.permutation(known), said, away, keep), right, mistakes
+    away = rng.permutation([*near, *rng.uniform(16.6, largest, m - len(near) - 3), *(largest + rng.random(3))])
+    return rng.permutation(unit * known), rng.integers(0, classes, m), unit * away, keep

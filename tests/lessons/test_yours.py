@@ -1,6 +1,7 @@
 """Right and wrong answers to its exercises, and the claims of its prose and its predictions."""
 
 import functools
+import statistics
 
 import numpy as np
 import pytest
@@ -26,6 +27,14 @@ def looped_average(maps):
 
 def summed(maps):
     return maps.sum(-1).sum(-1) / (maps.shape[2] * maps.shape[3])
+
+
+def all_512(maps):
+    features = np.zeros((len(maps), 512))
+    for image in range(len(maps)):
+        for k in range(512):
+            features[image, k] = maps[image, k].mean()
+    return features
 
 
 def center(rows, labels, others):
@@ -83,6 +92,8 @@ RIGHT = {
         lambda: (looped_average,),
         lambda: (summed,),
         lambda: (lambda maps: np.einsum("nchw->nc", maps) / maps[0, 0].size,),
+        lambda: (all_512,),
+        lambda: (lambda maps: maps.mean(dim=(2, 3)),),  # the task names neither arrays nor tensors
     ],
     "yours/center": [
         lambda: (center,),
@@ -120,9 +131,17 @@ def by_limit(limit, silent=-1):
     return lambda known, said, away, keep: np.where(away <= limit(known, away, keep), said, silent)
 
 
+def as_if_normal(known, away, keep):
+    return statistics.NormalDist(known.mean(), known.std()).inv_cdf(keep)
+
+
 def in_place(known, said, away, keep):
     said[away > np.quantile(known, keep)] = -1
     return said
+
+
+def always_three(rows, labels, others):
+    return gaps(np.stack([rows[labels == k].mean(axis=0) for k in range(3)]), others).argmin(axis=1)
 
 
 def only_one_center(rows, labels, others):
@@ -143,6 +162,7 @@ WRONG = {
         (lambda: (lambda maps: maps.reshape(len(maps), -1),), "not their means"),
         (lambda: (lambda maps: np.median(maps, axis=(2, 3)),), "the median"),
         (lambda: (lambda maps: maps[:, :, 0, 0],), "The mean of each map"),
+        (lambda: (lambda maps: np.abs(maps).mean((2, 3)),), "The mean of each map"),
         (lambda: (lambda maps: maps.mean((2, 3))[0],), "The shape should be"),
         (lambda: (printing,), "is there a `return`"),
         (lambda: (512,), "should be a function"),
@@ -164,6 +184,7 @@ WRONG = {
         (lambda: (lambda *a: center(*a) + 1,), "counted from 0"),
         (lambda: (lambda *a: np.eye(9)[center(*a)][:, : a[1].max() + 1],), "not a row of zeros"),
         (lambda: (only_one_center,), "For each class the mean"),
+        (lambda: (always_three,), "For each class the mean"),
         (lambda: (lambda *a: center(*a)[:-1],), "The shape should be"),
         (lambda: (lambda rows, labels: labels,), "cannot be called with 3 arguments"),
         (lambda: (printing,), "is there a `return`"),
@@ -175,6 +196,11 @@ WRONG = {
         (lambda: (by_limit(lambda known, away, keep: keep * known.max()),), "the largest distance"),
         (lambda: (by_limit(lambda known, away, keep: keep * known.mean()),), "not of a distance"),
         (lambda: (by_limit(lambda known, away, keep: np.quantile(away, keep)),), "not from those to be judged"),
+        (lambda: (by_limit(lambda known, away, keep: np.percentile(known, keep)),), "counts from 0 to 100"),
+        (lambda: (by_limit(lambda known, away, keep: known.mean() + known.std()),), "at most the limit"),
+        (lambda: (by_limit(as_if_normal),), "at most the limit"),
+        (lambda: (by_limit(lambda known, away, keep: int(np.quantile(known, keep))),), "at most the limit"),
+        (lambda: (by_limit(lambda known, away, keep: np.sort(known)[round(keep * len(known)) - 3]),), "at most the"),
         (lambda: (by_limit(lambda known, away, keep: known.max()),), "all known pictures keep"),
         (lambda: (by_limit(lambda known, away, keep: known.mean()),), "about half"),
         (lambda: (by_limit(lambda known, away, keep: np.quantile(known, keep), 0),), "0 is a class"),
