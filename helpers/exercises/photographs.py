@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from helpers.exercises.cases import compare
 from helpers.exercises.core import Lesson, Option
-from helpers.exercises.judge import Wrong, array, call, expect, trials, whole
+from helpers.exercises.judge import Wrong, array, call, expect, number, trials
 
 LESSON = Lesson("photographs")
 
@@ -151,14 +152,12 @@ def classes(function: Any) -> str:
     """A function of class maps (images, classes, rows, columns) that returns the class of each image."""
     for rng in trials(4):
         count, kinds, side = int(rng.integers(3, 6)), int(rng.integers(30, 50)), int(rng.integers(4, 8))
-        maps = rng.random((count, kinds, side, side + 1)).astype(np.float32)
-        order = rng.permutation(kinds)
-        for image in range(count):
-            maps[image, order[image]] += 0.5  # the largest mean
-            maps[image, order[image + count], 1, 2] = 3.0  # the largest single value
+        maps = np.stack([_class_maps(rng, kinds, side) for _ in range(count)])
         wanted = maps.mean((2, 3)).argmax(1)
         mistakes = [
             (maps.max((2, 3)).argmax(1), "You take the class with the highest single place. The logit is the mean."),
+            (np.median(maps, (2, 3)).argmax(1), "The logit is the mean of a map, in which few strong places outweigh "
+             "many weaker ones: no median, and no vote of the places."),
             (maps.mean((2, 3)).argmin(1), "These are the classes with the smallest logits."),
             (maps[:1].mean((2, 3)).argmax(1), "This is the answer for the first image only: one for each image."),
             (maps.mean((2, 3)), "These are the logits: return which class has the largest, for each image."),
@@ -166,7 +165,7 @@ def classes(function: Any) -> str:
             (maps.mean((1, 2, 3)), "You average over the classes too. Rows and columns are the axes 2 and 3."),
             (maps.mean((0, 2, 3)).argmax(), "You average over the images too. Rows and columns are the axes 2 and 3."),
             (wanted + 1, "Classes are counted from 0."),
-        ]
+        ]  # fmt: skip
         expect(
             array(call(function, torch.from_numpy(maps)), what="one class number for each image"),
             wanted,
@@ -176,42 +175,76 @@ def classes(function: Any) -> str:
     return "That is all that stands behind the maps: no dense layer, so that a place keeps its name."
 
 
+def _class_maps(rng: np.random.Generator, kinds: int, side: int) -> np.ndarray:
+    """Class maps of one image: the mean, the highest place, the squares and the votes name different classes."""
+    places = side * (side + 1)
+    maps = rng.uniform(0, 0.5, (kinds, places))
+    mean, second, single, squares, votes = rng.choice(kinds, 5, replace=False)
+    strong, peaks = (rng.choice(places, n, replace=False) for n in (round(0.4 * places), 2))
+    maps[[mean, second, single, squares, votes]] *= 0.5
+    maps[mean, strong] += 2
+    maps[second] += 0.7  # nowhere ahead, and not the one with the most votes
+    maps[votes] += 1
+    maps[votes, strong] -= 1
+    maps[single, peaks[0]], maps[squares, peaks] = 1.2 * places**0.5, 1.1 * places**0.5
+    return 10 * maps.reshape(kinds, side, side + 1).astype(np.float32)
+
+
 def _fire(channels: int, squeezed: int, expanded: int) -> int:
     return channels * squeezed + squeezed + squeezed * expanded + expanded + 9 * squeezed * expanded + expanded
+
+
+def _count(answer: Any) -> float:
+    """A count, which may be a float: the task names no type, and `math.pow(3, 2)` is as good as 9."""
+    value = number(answer, "the number of parameters")
+    if value != int(value):
+        raise Wrong(f"It asks for the number of parameters, a whole number, and yours is {value:g}.")
+    return value
 
 
 @LESSON.check("fire")
 def fire(function: Any) -> str:
     """A function of (channels, squeezed, expanded) that returns how many parameters a fire module has."""
-    for rng in trials(4):
-        c, s, e = (int(n) for n in rng.permutation([rng.integers(5, 20), rng.integers(20, 60), rng.integers(60, 200)]))
-        mistakes = [
-            (_fire(c, s, e) - s - 2 * e, "The weights are right. Every filter also has a bias."),
-            (_fire(c, s, e) - s, "The squeezing filters have biases too."),
-            (_fire(c, s, e) - e, "Both expanding layers have biases, one for each filter."),
-            (c * s + s + 2 * (s * e + e), "A filter of 3×3 has nine weights for each channel."),
-            (c * s + s + 3 * s * e + e + s * e + e, "A filter of 3×3 has nine weights for each channel, not three."),
-            (c * s + s + 10 * c * e + 2 * e, "The expanding filters look at the squeezed maps."),
-            (9 * c * s + s + 10 * s * e + 2 * e, "The squeezing filters are 1×1: one weight for each channel."),
-            (c * s + s + 9 * s * e + e, "There are two expanding layers: filters of 1×1, and as many of 3×3."),
-            (c * s + s + s * e + e, "There are two expanding layers: filters of 1×1, and as many of 3×3."),
-            (c * s + s + s * e + e + 9 * e * e + e, "Both expanding layers look at the squeezed maps."),
-        ]  # fmt: skip
-        answer = whole(call(function, c, s, e), "the number of parameters")
-        expect(answer, _fire(c, s, e), mistakes, otherwise=f"For ({c}, {s}, {e}) it is {_fire(c, s, e):,}.", atol=0)
+    sizes = (5, 20), (20, 60), (60, 200)
+    compare(
+        function,
+        [tuple(int(n) for n in rng.permutation([rng.integers(*between) for between in sizes])) for rng in trials(4)],
+        _fire,
+        (
+            (lambda c, s, e: _fire(c, s, e) - s - 2 * e, "The weights are right. Every filter also has a bias."),
+            (lambda c, s, e: _fire(c, s, e) - s, "The squeezing filters have biases too."),
+            (lambda c, s, e: _fire(c, s, e) - e, "Both expanding layers have biases, one for each filter."),
+            (lambda c, s, e: c * s + s + 2 * (s * e + e), "A filter of 3×3 has nine weights for each channel."),
+            (lambda c, s, e: c * s + s + 3 * s * e + e + s * e + e, "A filter of 3×3 has nine weights for each "
+             "channel, not three."),
+            (lambda c, s, e: c * s + s + 10 * c * e + 2 * e, "The expanding filters look at the squeezed maps."),
+            (lambda c, s, e: 9 * c * s + s + 10 * s * e + 2 * e, "The squeezing filters are 1×1: one weight for each "
+             "channel."),
+            (lambda c, s, e: c * s + s + 9 * s * e + e, "There are two expanding layers: filters of 1×1, and as many "
+             "of 3×3."),
+            (lambda c, s, e: c * s + s + s * e + e, "There are two expanding layers: filters of 1×1, and as many of "
+             "3×3."),
+            (lambda c, s, e: c * s + s + s * e + e + 9 * e * e + e, "Both expanding layers look at the squeezed "
+             "maps."),
+        ),
+        lambda case, answer, wanted: f"For {case} it is {wanted:,}.",
+        read=_count,
+        atol=None,
+    )  # fmt: skip
     return "Squeezing first is what makes it cheap: the costly 3×3 filters see few maps."
 
 
 @LESSON.check("pruned")
 def pruned(function: Any) -> str:
     """A function of (weights, keep) that returns the weights with all but that share of the strongest set to 0."""
-    for rng in trials(5):
+    # Rounding up and rounding down are wrong in turn, while quantiles always count as many.
+    for rng, beyond in zip(trials(5), (0.1, -0.4, 0.1, -0.4, 0.1), strict=True):
         shape = tuple(int(n) for n in rng.integers(4, 8, size=3))
         size = int(np.prod(shape))
         sizes = np.linspace(0.1, 3, size)
         w = rng.permutation(sizes * rng.choice([-1.0, 1.0], size)).reshape(shape).astype(np.float32)
         kept = int(rng.integers(size // 5, size // 3))
-        keep = (kept + 0.1) / size  # so that rounding down, and quantiles, count as many
+        keep = (kept + beyond) / size
         mistakes = [
             (_strongest(w, w, kept), "You keep the largest. A weight of −3 is stronger than one of 2: compare sizes."),
             (_strongest(w, -np.abs(w), kept), "You keep the weakest and drop the strongest."),
@@ -221,6 +254,8 @@ def pruned(function: Any) -> str:
             (np.where(np.abs(w) >= keep, w, 0), "`keep` is a share of the weights, not a size."),
             (np.where(np.abs(w) >= keep * np.abs(w).max(), w, 0), "`keep` is a share of the weights, not of a size."),
             (w, "These are all the weights."),
+            (_strongest(w, np.abs(w), kept - 1), "One weight too few stays: it is `round(keep * n)` of them."),
+            (_strongest(w, np.abs(w), kept + 1), "One weight too many stays: it is `round(keep * n)` of them."),
         ]
         answer = array(call(function, torch.from_numpy(w), keep), what="weights of the same shape")
         if answer.shape == (kept,):

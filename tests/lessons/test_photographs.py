@@ -1,6 +1,7 @@
 """Right and wrong answers to its exercises, and the claims of its prose and its predictions."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def strongest(weights, keep):
 
 def by_index(weights, keep):
     out = torch.zeros_like(weights).flatten()
-    chosen = weights.abs().flatten().topk(int(keep * weights.numel())).indices
+    chosen = weights.abs().flatten().topk(round(keep * weights.numel())).indices
     out[chosen] = weights.flatten()[chosen]
     return out.view_as(weights)
 
@@ -85,6 +86,7 @@ RIGHT = {
         lambda: (counted,),
         lambda: (by_layers,),
         lambda: (lambda c, s, e: s * (c + 1) + 2 * e * (5 * s + 1),),
+        lambda: (lambda c, s, e: (c + 1) * s + (s + 1) * e + (math.pow(3, 2) * s + 1) * e,),
     ],
     "photographs/pruned": [
         lambda: (strongest,),
@@ -97,6 +99,11 @@ RIGHT = {
 WRONG = {
     "photographs/classes": [
         (lambda: (lambda maps: maps.amax((2, 3)).argmax(1),), "highest single place"),
+        (lambda: (lambda maps: maps.argmax(1).flatten(1).mode(1).values,), "no vote of the places"),
+        (lambda: (lambda maps: maps.flatten(2).median(2).values.argmax(1),), "no median"),
+        (lambda: (lambda maps: means(maps.softmax(1)).argmax(1),), "no vote of the places"),
+        (lambda: (lambda maps: means(maps**2).argmax(1),), "The mean of each map"),
+        (lambda: (lambda maps: maps.std((2, 3)).argmax(1),), "The mean of each map"),
         (lambda: (lambda maps: means(maps).argmin(1),), "smallest logits"),
         (lambda: (lambda maps: means(maps)[:1].argmax(1),), "first image only"),
         (lambda: (means,), "return which class"),
@@ -123,6 +130,8 @@ WRONG = {
         (lambda: (lambda c, s, e: c * s + s + s * e + e,), "two expanding layers"),
         (lambda: (lambda c, s, e: c * s + s + s * e + e + 9 * e * e + e,), "Both expanding layers look"),
         (lambda: (lambda c, s, e: c * s * e,), "it is"),
+        (lambda: (lambda c, s, e: fire(c, s, e) + 1,), "it is"),
+        (lambda: (lambda c, s, e: fire(c, s, e) - s - 2 * e + 3,), "it is"),
         (lambda: (lambda c, s, e: fire(c, s, e) / 1e3,), "the number of parameters"),
         (lambda: (printing,), "is there a `return`"),
         (lambda: (endless,), "still running"),
@@ -137,6 +146,9 @@ WRONG = {
         (lambda: (lambda w, keep: w * (w.abs() >= keep * w.abs().max()),), "not of a size"),
         (lambda: (lambda w, keep: w,), "all the weights"),
         (lambda: (lambda w, keep: w[strongest(w, keep) != 0],), "the shape of `weights`"),
+        (lambda: (lambda w, keep: cut(w.abs(), w, int(keep * w.numel())),), "too few"),
+        (lambda: (lambda w, keep: cut(w.abs(), w, math.ceil(keep * w.numel())),), "too many"),
+        (lambda: (lambda w, keep: cut(w.abs(), w, round(keep * w.numel()) + 1),), "too many"),
         (lambda: (lambda w, keep: strongest(w, keep / 2),), "The share `keep`"),
         (lambda: (lambda w, keep: w * (torch.rand(w.shape) < keep),), "The share `keep`"),
         (lambda: (in_place,), "changed its argument"),
