@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from helpers.exercises.cases import compare
 from helpers.exercises.core import Lesson, Option
-from helpers.exercises.judge import Wrong, array, call, expect, trials
+from helpers.exercises.judge import Wrong, array, call, number, trials
 
 LESSON = Lesson("without_labels")
 
@@ -114,62 +118,89 @@ def _diagonal(matrix: np.ndarray) -> bool:
 @LESSON.check("anywhere")
 def anywhere(function: Any) -> str:
     """A function of two filters (3, k, k) and (3, s, s): the largest |cosine| over all places of the smaller one."""
-    for rng, (k, s, row, column) in zip(trials(5), _PLACES, strict=True):
-        small, large, wanted, mistakes = _hidden(rng, k, s, row, column)
-        given = torch.from_numpy(small).float(), torch.from_numpy(large).float()
-        expect(
-            array(call(function, *given), what="one number"),
-            np.array(wanted),
-            [(np.array(value), hint) for value, hint in mistakes],
-            otherwise="At each place: |sum of the products| / (length of small · length of part). Return the largest.",
-            atol=1e-4,
-        )
+    # Judged over all cases: in one alone, a larger step and a single place, say, may lead to the same number.
+    compare(
+        function,
+        [_hidden(rng, *case) for rng, case in zip(trials(5), _PLACES, strict=True)],
+        _cosines(lambda table: np.abs(table).max()),
+        _MISTAKES,
+        lambda *_: "At each place: |sum of the products| / (length of small · length of part). Return the largest.",
+        read=lambda answer: number(array(answer, what="one number"), "one number"),
+    )
     return "What a filter looks for is the same at any place and with either sign: compare accordingly."
 
 
-def _hidden(
-    rng: np.random.Generator, k: int, s: int, row: int, column: int
-) -> tuple[np.ndarray, np.ndarray, float, list]:
-    """A small filter, a large one that holds it upside down, the right answer, and mistakes with their hints.
+@functools.lru_cache(maxsize=4)  # each of the mistakes asks for them
+def _places(small: Tensor, large: Tensor, colors: int) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """The products at all places, the lengths of the parts, of the small and of the large filter."""
+    a, b = (x.double().numpy()[:colors] for x in (small, large))
+    windows = np.lib.stride_tricks.sliding_window_view(b, a.shape)[0]
+    return (windows * a).sum((2, 3, 4)), np.sqrt((windows**2).sum((2, 3, 4))), np.linalg.norm(a), np.linalg.norm(b)
 
-    Drawn until each mistake gives another number than those with another hint, if there is more than one place.
+
+def _placed(read: Callable[..., Any], colors: int = 3) -> Callable[[Tensor, Tensor], float]:
+    """A number read off the products and the lengths."""
+    return lambda small, large: float(read(*_places(small, large, colors)))
+
+
+def _cosines(read: Callable[[np.ndarray], Any], colors: int = 3) -> Callable[[Tensor, Tensor], float]:
+    """A number read off the cosines at all places."""
+    return _placed(lambda products, sizes, length, _: read(products / sizes / length), colors)
+
+
+def _until(rows: int | None, columns: int | None, zero: bool) -> Callable[[Tensor, Tensor], float]:
+    """The largest up to these places; of a single place either ``zero`` is left, or the place."""
+    return _cosines(lambda t: 0 if zero and len(t) == 1 else np.abs(t[:rows, :columns] if len(t) > 1 else t).max())
+
+
+_MISTAKES = (
+    (_cosines(lambda table: table.max()), "The sign should not count: take the absolute value before you take the "
+     "largest."),
+    (_cosines(lambda table: table.min()), "The sign should not count: return the largest ABSOLUTE value."),
+    (_cosines(lambda table: abs(table.max())), "The sign should not count: take the absolute value before you take the "
+     "largest."),
+    (_cosines(lambda table: abs(table[0, 0])), "You look at one place only, the upper left corner."),
+    (_cosines(lambda table: abs(table[-1, -1])), "You keep the last place only: remember the largest so far."),
+    (_cosines(lambda table: np.abs(np.diag(table)).max()), "Rows and columns move independently: two loops, one in the "
+     "other."),
+    (_cosines(lambda table: np.abs(table).mean()), "This is the mean over the places: return the largest."),
+    (_cosines(lambda table: np.abs(table).min()), "This is the smallest: return the largest."),
+    (_placed(lambda p, part, small, large: np.abs(p).max()), "This is a product, not a cosine: divide by both "
+     "lengths."),
+    (_placed(lambda p, part, small, large: np.abs(p).max() / small), "Divide by the length of the part as well."),
+    (_placed(lambda p, part, small, large: np.abs(p / part).max()), "Divide by the length of the small filter as "
+     "well."),
+    (_placed(lambda p, part, small, large: np.abs(p).max() / small / large), "Divide by the length of the part that "
+     "the small filter covers, not of the whole large one."),
+    (_cosines(lambda table: np.abs(table).max(), 1), "You compare the first color only: all three belong to the "
+     "filter."),
+    *((_until(*end, zero), "You stop before the last place: there are s − k + 1 of them.")
+      for end in ((-1, -1), (None, -1), (-1, None)) for zero in (True, False)),
+)  # fmt: skip
+
+
+def _hidden(rng: np.random.Generator, k: int, s: int, row: int, column: int, loud: int) -> tuple[Tensor, Tensor]:
+    """A small filter and a large one that holds it upside down, and something loud and not alike elsewhere.
+
+    Drawn until the largest product is the loud one's and each mistake gives another number than those with another
+    hint, if there is more than one place. Both filters are as faint as filters are, so that a number added to a length,
+    against a division by 0, must be small.
     """
     while True:
         small, large = rng.normal(size=(3, k, k)) + 0.1, 0.6 * rng.normal(size=(3, s, s))
         if s > k:
-            large[:, :k, :k] *= 6  # loud, and not alike
+            large[:, loud : loud + k, loud : loud + k] *= 6
         large[:, row : row + k, column : column + k] = -0.7 * small + 0.25 * rng.normal(size=(3, k, k))
-        windows = np.lib.stride_tricks.sliding_window_view(large, (k, k), axis=(1, 2)).transpose(1, 2, 0, 3, 4)
-        products = (windows * small).sum((2, 3, 4))
-        sizes = np.sqrt((windows**2).sum((2, 3, 4)))
-        length = np.linalg.norm(small)
-        table = products / sizes / length
-        wanted = np.abs(table).max()
-        first = (windows[:, :, 0] * small[0]).sum((2, 3)) / np.linalg.norm(small[0])
-        first /= np.sqrt((windows[:, :, 0] ** 2).sum((2, 3)))
-        mistakes = [
-            (table.max(), "The sign should not count: take the absolute value before you take the largest."),
-            (table.min(), "The sign should not count: return the largest ABSOLUTE value."),
-            (abs(table.max()), "The sign should not count: take the absolute value before you take the largest."),
-            (abs(table[0, 0]), "You look at one place only, the upper left corner."),
-            (abs(table[-1, -1]), "You keep the last place only: remember the largest so far."),
-            (np.abs(np.diag(table)).max(), "Rows and columns move independently: two loops, one in the other."),
-            (np.abs(table).mean(), "This is the mean over the places: return the largest."),
-            (np.abs(table).min(), "This is the smallest: return the largest."),
-            (np.abs(products).max(), "This is a product, not a cosine: divide by both lengths."),
-            (np.abs(products / length).max(), "Divide by the length of the part as well."),
-            (np.abs(products / sizes).max(), "Divide by the length of the small filter as well."),
-            (np.abs(products).max() / length / np.linalg.norm(large), "Divide by the length of the part that the small "
-             "filter covers, not of the whole large one."),
-            (np.abs(first).max(), "You compare the first color only: all three belong to the filter."),
-        ]  # fmt: skip
-        for cut in (table[:-1, :-1], table[:, :-1], table[:-1]):
-            if cut.size:
-                mistakes.append((np.abs(cut).max(), "You stop before the last place: there are s − k + 1 of them."))
-        clear = all(abs(a - b) > 2e-3 for a, hint in mistakes for b, other in mistakes if hint != other)
-        if s == k or clear:
-            return small, large, wanted, mistakes
+        case = torch.from_numpy(0.16 * small).float(), torch.from_numpy(0.16 * large).float()
+        if s == k:
+            return case
+        products = np.abs(_places(*case, 3)[0])
+        if products[row, column] < 0.9 * products.max():
+            found = [(mistake(*case), hint) for mistake, hint in _MISTAKES]
+            if all(abs(a - b) > 2e-3 for a, hint in found for b, other in found if hint != other):
+                return case
 
 
-#: Sizes of the small and the large filter, and where the small one is hidden: off the diagonal, and at every border.
-_PLACES = ((2, 4, 0, 2), (3, 5, 2, 0), (2, 5, 1, 3), (2, 4, 2, 1), (3, 3, 0, 0))
+#: Sizes of the small and the large filter, where the small one is hidden (off the diagonal, and at every border), and
+#: where it is loud: once at the last place, to tell who trusts the largest product from who stops too early.
+_PLACES = ((2, 4, 0, 2, 0), (3, 5, 2, 0, 0), (2, 5, 1, 3, 3), (2, 4, 2, 1, 0), (3, 3, 0, 0, 0))

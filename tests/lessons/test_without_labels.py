@@ -56,10 +56,18 @@ def cosine(a, b):
     return (a * b).sum() / a.norm() / b.norm()
 
 
-def parts(small, large, short=0):
+def parts(small, large, short=0, step=1):
     k, places = small.shape[1], large.shape[1] - small.shape[1] + 1
-    last = max(places - short, 1)
-    return [large[:, r : r + k, c : c + k] for r in range(last) for c in range(last)]
+    starts = range(0, max(places - short, 1), step)
+    return [large[:, r : r + k, c : c + k] for r in starts for c in starts]
+
+
+def never_the_last(small, large):
+    return max([abs(cosine(small, part)) for part in parts(small, large, 1)], default=0) * (small.shape < large.shape)
+
+
+def loudest(small, large):
+    return abs(cosine(small, max(parts(small, large), key=lambda part: abs((small * part).sum()))))
 
 
 def looped(small, large):
@@ -89,6 +97,7 @@ RIGHT = {
         lambda: (convolved,),
         lambda: (unfolded,),
         lambda: (lambda small, large: float(looped(small.double(), large.double())),),
+        lambda: (lambda a, b: max(abs((a * part).sum()) / (a.norm() * part.norm() + 1e-6) for part in parts(a, b)),),
     ],
 }
 
@@ -114,6 +123,16 @@ WRONG = {
         (lambda: (lambda a, b: abs(cosine(a, parts(a, b)[0])),), "one place only"),
         (lambda: (lambda a, b: abs(cosine(a, parts(a, b)[-1])),), "last place only"),
         (lambda: (lambda a, b: max(abs(cosine(a, part)) for part in parts(a, b, 1)),), "s − k + 1"),
+        (lambda: (never_the_last,), "s − k + 1"),
+        (lambda: (lambda a, b: max(abs(cosine(a, part)) for part in parts(a, b, step=a.shape[1])),), "At each place"),
+        (lambda: (lambda a, b: max(looped(a[[i]], b[[i]]) for i in range(3)),), "At each place"),
+        (lambda: (loudest,), "At each place"),
+        (
+            lambda: (
+                lambda a, b: max(abs((a * part).sum()) / (a.norm() * part.norm() + 1e-3) for part in parts(a, b)),
+            ),
+            "At each place",
+        ),
         (lambda: (lambda a, b: max(abs((a * part).sum()) for part in parts(a, b)),), "a product, not a cosine"),
         (
             lambda: (lambda a, b: max(abs((a * part).sum()) / part.norm() for part in parts(a, b)),),
