@@ -75,6 +75,14 @@ def curve_as_tensor(model, images, labels, change, amounts):
     return (logits.argmax(2) == labels).double().mean(1)
 
 
+def curve_image_by_image(model, images, labels, change, amounts):
+    accuracies = []
+    for amount in amounts:
+        hits = [model(change(x[None], amount)).argmax() == y for x, y in zip(images, labels, strict=True)]
+        accuracies.append(sum(hits) / len(hits))
+    return accuracies
+
+
 def curve_changing_on(model, images, labels, change, amounts):
     accuracies = []
     for amount in amounts:
@@ -133,6 +141,8 @@ RIGHT = {
         lambda: (points(share),),
         lambda: (curve_by_loop,),
         lambda: (curve_as_tensor,),
+        lambda: (curve_image_by_image,),
+        lambda: (lambda m, x, y, change, amounts: [share(m(change(images=x, amount=a)), y) for a in amounts],),
         lambda: (lambda model, x, y, change, amounts: [share(model(change(x, a)), y) for a in amounts],),
     ],
     "robustness/head": [
@@ -180,6 +190,7 @@ WRONG = {
         (lambda: (lambda *a: sum(points(share)(*a)) / len(a[-1]),), "not one for all"),
         (lambda: (lambda *a: points(share)(*a)[1:],), "One number for each"),
         (lambda: (points(lambda z, y: 0.9),), "compare with the labels"),
+        (lambda: (lambda m, x, y, change, amounts: points(share)(m, x, y, change, sorted(amounts)),), "by each amount"),
         (lambda: (curve_in_training,), "training mode"),
         (lambda: (printing,), "is there a `return`"),
     ],
