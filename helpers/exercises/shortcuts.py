@@ -264,6 +264,8 @@ def _one_tag_each(tagged: Tensor, images: Tensor, labels: Tensor) -> None:
     if (lit.sum(1) != 1).any():
         raise Wrong("Every image gets exactly one tag: neither none nor several.")
     shown = lit.float().argmax(1)
+    if (tagged > 1.01).any():
+        raise Wrong("Your tags are brighter than white: a white pixel is 1 here.")
     if not same(*(x[:, 0].masked_fill(places[shown], 0) for x in (tagged, images))):
         raise Wrong("More than the tag has changed: all other pixels stay as they are.")
     table = torch.zeros(10, 10).index_put_((labels, shown), torch.ones(len(labels)), accumulate=True)

@@ -240,6 +240,7 @@ WRONG = {
         (lambda: (tags_of(lambda y: (y + torch.randint(0, 2, y.shape)) % 10),), "still go with the classes"),
         (lambda: (lambda x, y: x.clone(),), "no white tag"),
         (lambda: (lambda x, y: shortcuts.plant_mark(x, by_chance(y), value=0.5),), "no white tag"),
+        (lambda: (lambda x, y: shortcuts.plant_mark(x, by_chance(y), value=255.0),), "brighter than white"),
         (lambda: (two_tags,), "exactly one tag"),
         (lambda: (some_without,), "exactly one tag"),
         (lambda: (in_place,), "changed its argument `images`"),
