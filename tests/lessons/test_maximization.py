@@ -216,6 +216,7 @@ WRONG = {
         (lambda: (gradient_of(lambda y, c: y.max()),), "largest logit"),
         (lambda: (gradient_of(lambda y, c: y[0, 3]),), "logit 3"),
         (lambda: (gradient_of(lambda y, c: y[0, c] ** 2),), "squared"),
+        (lambda: (gradient_of(lambda y, c: y[0, c].abs()),), "Not the gradient"),
         (lambda: (gradient_of(logit, turn=torch.abs),), "keep the sign"),
         (lambda: (gradient_of(logit, turn=torch.neg),), "uphill is plus"),
         (lambda: (gradient_of(logit, turn=torch.relu),), "negative part"),
