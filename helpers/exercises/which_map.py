@@ -370,14 +370,14 @@ def hide(function: Any) -> str:
             break
         if attempt < 2:  # one network in some hundreds is not moved by a right loss: that is luck, not the answer
             continue
+        if after > 1.1 * before:
+            raise Wrong(
+                f"The map moved INTO the box: its share there rose from {before:.0%} to {after:.0%}. A loss is lowered."
+            )
         if kept < 0.9:
             raise Wrong(
                 f"The network gives only {kept:.0%} of its answers as before: let a changed answer cost more, by the "
                 "cross entropy of the logits with `answers`."
-            )
-        if after > 1.1 * before:
-            raise Wrong(
-                f"The map moved INTO the box: its share there rose from {before:.0%} to {after:.0%}. A loss is lowered."
             )
         raise Wrong(
             f"The answers stay, but so does the map: its share in the box was {before:.0%} and is {after:.0%}. "
