@@ -30,7 +30,8 @@ def pencil(answer: Any) -> str:
     """Turn white ink on black into black pencil on white paper."""
     cases = []
     for trial, rng in enumerate(trials(5)):
-        image = rng.random(rng.integers(4, 13, 2)) * (0.6, 1)[trial % 2]
+        sides = np.sort(rng.choice(range(4, 13), 2, replace=False))[:: (1, -1)[trial % 2]]  # wide and tall ones
+        image = rng.random(sides) * (0.6, 1)[trial % 2]
         image[rng.random(image.shape) < 0.3] = 0  # paper, as in a digit
         if trial % 2:
             image.flat[:2] = 0, 1

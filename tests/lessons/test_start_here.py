@@ -33,6 +33,14 @@ def looped(image):
     return drawn
 
 
+def square_only(image):
+    drawn = image.copy()
+    for row in range(len(image)):
+        for column in range(min(image.shape)):
+            drawn[row, column] = 1 - image[row, column]
+    return drawn
+
+
 def first_row(image):
     drawn = image.copy()
     drawn[0] = 1 - drawn[0]
@@ -82,6 +90,7 @@ WRONG = {
         (lambda: (lambda image: np.round(1 - image, 2),), "should be"),
         (lambda: (lambda image: 1 - (image * 255).astype(np.uint8) / 255,), "should be"),
         (lambda: (first_row,), "should be"),
+        (lambda: (square_only,), "should be"),
         (lambda: (lambda image: 1 - image.mean(),), "keep the shape"),
         (lambda: (lambda image: 1 - image[0],), "keep the shape"),
         (lambda: (lambda image: [1 - image],), "keep the shape"),
