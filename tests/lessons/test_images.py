@@ -87,6 +87,38 @@ def brightened(image, size, stride):
     return cut(image, size, stride)
 
 
+def by_formula(places):
+    def cut(image, size, stride):
+        rows, columns = (places(n, size, stride) for n in image.shape)
+        grid = np.zeros((rows, columns, size, size))
+        for r in range(rows):
+            for c in range(columns):
+                patch = image[r * stride : r * stride + size, c * stride : c * stride + size]
+                grid[r, c, : patch.shape[0], : patch.shape[1]] = patch
+        return grid
+
+    return cut
+
+
+def remembering():
+    first = []
+
+    def patches(image, size, stride):
+        if not first:
+            first.append(cut(image, size, stride))
+        return first[0]
+
+    return (patches,)
+
+
+def square_scan(scan):
+    ink = scan.astype(float)
+    for row in range(len(scan)):
+        for column in range(min(scan.shape)):
+            ink[row, column] = 1 - scan[row, column] / 255
+    return ink
+
+
 def write_into(scan):
     scan[:] = 255 - scan
     return scan / 255
@@ -175,6 +207,7 @@ WRONG = {
         (lambda: (lambda s: (1 - s / 255).T,), "keeps its shape"),
         (lambda: (lambda s: (1 - s / 255)[::-1],), "Paper (255)"),
         (lambda: (lambda s: (s / 255) ** 2,), "Paper (255)"),
+        (lambda: (square_scan,), "Paper (255)"),
         (lambda: (lambda s: 1 - s / 255 * np.nan,), "NaN"),
         (lambda: (lambda s: 1 - scan / 255,), "NameError"),  # noqa: F821
         (lambda: (printing,), "is there a `return`?"),
@@ -213,6 +246,12 @@ WRONG = {
         (lambda: (lambda i, k, s: cut(i, k, s).mean(axis=(2, 3)),), "one array of shape"),
         (lambda: (lambda i, k, s: cut(i, 7, 2),), "one array of shape"),
         (lambda: (lambda i, k, s: cut(np.pad(i, 1), k, s),), "one array of shape"),
+        (lambda: (lambda i, k, s: cut(i, 3, 2),), "one array of shape"),
+        (lambda: (lambda i, k, s: cut(i, k, 2),), "one array of shape"),
+        (lambda: (lambda i, k, s: cut(i[: min(i.shape), : min(i.shape)], k, s),), "Right on square images"),
+        (remembering, "one array of shape"),
+        (lambda: (by_formula(lambda n, k, s: round((n - k) / s) + 1),), "one array of shape"),
+        (lambda: (by_formula(lambda n, k, s: math.ceil((n - k) / s) + 1),), "one array of shape"),
         (lambda: (exchanged,), "Rows and columns are exchanged"),
         (lambda: (width_first,), "off the edge"),
         (lambda: (running_off,), "different sizes"),
@@ -236,6 +275,7 @@ WRONG = {
         (lambda: (lambda n, k, s, u, o: (along(n, k, s) ** 2) * ((k * k + 1) * u + u * o) + o,), "at every place"),
         (lambda: (lambda n, k, s, u, o: (k * k + 1) * u + (along(n, k, s) ** 2 + 1) * o,), "places times units"),
         (lambda: (lambda *case: books(*case) + 1,), "you count"),
+        (lambda: (lambda n, k, s, u, o: (k * k + 1) * u + ((round((n - k) / s) + 1) ** 2 * u + 1) * o,), "you count"),
         (lambda: (lambda *case: 74_230,), "you count"),
         (lambda: (lambda n, k, s, u, o: books(n, k, s, o, u),), "you count"),
         (lambda: (lambda *case: [books(*case)],), "a list of 1"),
