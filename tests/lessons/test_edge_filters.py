@@ -89,6 +89,17 @@ def as_large_as_the_image(image, weights, stride=1, step=1):
     return result
 
 
+def remembering():
+    first = []
+
+    def responses(image, weights, stride=1):
+        if not first:
+            first.append(slide(image, weights, stride))
+        return first[0]
+
+    return (responses,)
+
+
 def as_in_the_lesson(image, weights, stride=1):
     result = np.zeros((11, 11))
     for row in range(11):
@@ -198,6 +209,8 @@ WRONG = {
         (lambda: (lambda i, w, s: slide(i, w, s)[0],), "has the shape"),
         (lambda: (lambda i, w, s: slide(np.pad(i, 1), w, s),), "has the shape"),
         (lambda: (lambda i, w, s: slide(i, w, s) * np.inf,), "infinity"),
+        (lambda: (lambda i, w, s: slide(i[: min(i.shape), : min(i.shape)], w, s),), "Right on square images"),
+        (remembering, "has the shape"),
         (lambda: (centered,), "changed its argument"),
         (lambda: (width_first,), "runs off the image"),
         (lambda: (printing,), "is there a `return`?"),
