@@ -144,7 +144,8 @@ def mirror(answer: Any) -> str:
     cases = []
     for trial, rng in enumerate(trials(6)):
         p = (1, 2, 3, 1, 2, 0)[trial]
-        height, width = (int(n) for n in rng.permutation([p + 3, p + 5]))
+        # Tall and wide ones; in the fifth p is as large as it may be.
+        height, width = (p + 1 if trial == 4 else p + 3, p + 5)[:: (1, -1)[trial % 2]]
         cases.append((rng.random((height, width)).astype(("float64", "float32")[trial % 2]), p))
     turned = "The mirror reverses: the first pixel outside is the second one inside, the next is the third one inside."
     mistakes = [
@@ -171,7 +172,14 @@ def mirror(answer: Any) -> str:
         row, column = np.argwhere(~np.isclose(answer, wanted, atol=1e-4))[0]
         return f"The shape is right, but not the pixel in row {row}, column {column} of the result ({about})."
 
-    only = [(lambda v, p: p == 0, "Right, but not without padding: p = 0 gives the image back. `-0` is 0 in a slice.")]
+    only = [
+        (lambda v, p: p == 0, "Right, but not without padding: p = 0 gives the image back. `-0` is 0 in a slice."),
+        (
+            lambda v, p: p == min(v.shape) - 1,
+            "Right, but not where p is one less than the height or the width. Does a slice backward to the first pixel "
+            "end at −1? To Python that is the last one.",
+        ),
+    ]
     compare(answer, cases, lambda v, p: np.pad(v, p, mode="reflect"), mistakes, otherwise, only, atol=1e-5)
     return 'The same as `np.pad(image, p, mode="reflect")`, and what `padding_mode="reflect"` means in PyTorch.'
 

@@ -52,6 +52,12 @@ def grown(image, p):
     return image
 
 
+def backward(image, p, end=lambda stop: stop):
+    height, width = image.shape
+    tall = np.vstack([image[p:0:-1], image, image[height - 2 : end(height - 2 - p) : -1]])
+    return np.hstack([tall[:, p:0:-1], tall, tall[:, width - 2 : end(width - 2 - p) : -1]])
+
+
 def unflipped(image, p):
     tall = np.concatenate([image[1 : p + 1], image, image[len(image) - p - 1 : -1]])
     return np.concatenate([tall[:, 1 : p + 1], tall, tall[:, tall.shape[1] - p - 1 : -1]], axis=1)
@@ -91,6 +97,7 @@ RIGHT = {
         lambda: (flipped,),
         lambda: (indexed,),
         lambda: (grown,),
+        lambda: (lambda image, p: backward(image, p, lambda stop: None if stop < 0 else stop),),
         lambda: (lambda image, p: functional.pad(torch.tensor(image)[None], (p,) * 4, mode="reflect")[0],),
     ],
 }
@@ -159,6 +166,8 @@ WRONG = {
         (lambda: (lambda image, p: np.pad(image, 2 * p, mode="reflect"),), "too much"),
         (lambda: (lambda image, p: np.pad(image, 1, mode="reflect"),), "whatever `p` says"),
         (lambda: (lambda image, p: image,), "Nothing was added"),
+        (lambda: (backward,), "one less than the height or the width"),
+        (lambda: (lambda image, p: np.pad(image[:, : len(image)], p, mode="reflect"),), "has the shape"),
         (lambda: (lambda image, p: np.pad(image, p, mode="reflect").T,), "exchanged"),
         (lambda: (lambda image, p: np.pad(image, p, mode="reflect") if p else np.zeros((1, 1)),), "without padding"),
         (lambda: (lambda image, p: np.pad(image, p, mode="reflect").ravel(),), "has the shape"),
