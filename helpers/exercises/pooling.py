@@ -114,16 +114,17 @@ def max_pool(answer: Any) -> str:
     cases = []
     for trial, rng in enumerate(trials(8)):
         size = (2, 3, 2, 4)[trial] if trial < 4 else int(rng.integers(2, 6))
-        rows, columns = (3, 3) if trial == 0 else rng.permutation([2, 4])
-        rest = rng.integers(0, size, 2) if trial > 1 else (0, 0)
-        if trial == 2:
-            rest = (1, 1)
+        # Two square ones of other sizes: what is right on both is right on square maps, not by luck on the first.
+        rows, columns = (3, 3) if trial in (0, 3) else ((2, 4), (4, 2))[trial // 2 % 2]
+        rest = (0, 0) if trial < 2 else (size - 1,) * 2 if trial < 4 else rng.integers(0, size, 2)
         height, width = (int(n) * size + int(r) for n, r in zip((rows, columns), rest, strict=True))
         values = 3 * rng.normal(size=(height, width))
         if trial % 2:
-            values -= values.max() + (1.5, 300)[trial // 4]  # negative only: a start at 0 or at −1 shows
+            values -= values.max() + (1.5, 2e4)[trial // 4]  # negative only: a start at 0, at −1 or at −9999 shows
         else:
             values += max(0, 0.5 - convolve.pool2d(values, size).min())  # both signs, and no window without a positive
+        if trial == 2:
+            values[0, 0] = values.max() + 1  # a start at the first number of the map shows
         cases.append((values.astype(("float64", "float32")[trial // 2 % 2]), size))
     keep = "That keeps {} of each window. Keep the largest number."
     mistakes = [
@@ -239,7 +240,11 @@ def receptive_field(answer: Any) -> str:
             "Each stride multiplies the jump, it does not replace it.",
         ),
         (lambda layers: _walk(layers, jumps=lambda jump, s: jump + s), f"You add up the strides. {product}"),
-        (lambda layers: _walk(layers[::-1]), "You go through the layers backward with a rule that goes forward."),
+        (
+            lambda layers: _walk(layers[::-1]),
+            "That is what the layers would see in backward order: field + (k − 1) · jump goes from the first layer "
+            "to the last, (field − 1) · stride + k from the last to the first.",
+        ),
     ]
     for field, hint in (
         (lambda layers: 1 + sum(k - 1 for k, _ in layers), stretch),

@@ -68,6 +68,25 @@ def farthest(tile):
     return max(tile.ravel(), key=abs)
 
 
+def remembering():
+    first = []
+
+    def pool(values, size):
+        if not first:
+            first.append(pooled(values, size))
+        return first[0]
+
+    return (pool,)
+
+
+def other_way(layers):
+    size, jump = 1, 1
+    for kernel, stride in layers:
+        size = (size - 1) * stride + kernel
+        jump *= stride
+    return size, jump
+
+
 def rectified(values, size):
     values[values < 0] = 0
     return pooled(values, size)
@@ -138,6 +157,11 @@ WRONG = {
         (lambda: (lambda v, size: pooled(v, size, keep=farthest),), "farthest from zero"),
         (lambda: (lambda v, size: pooled(v, size, start=0.0),), "only negative numbers"),
         (lambda: (lambda v, size: looped(v, size, start=-1.0),), "start from"),
+        (lambda: (lambda v, size: looped(v, size, start=-999.0),), "numbers are not"),
+        (lambda: (lambda v, size: looped(v, size, start=v[0, 0]),), "numbers are not"),
+        (lambda: (lambda v, size: looped(v, size, start=-9999.0),), "numbers are not"),
+        (lambda: (lambda v, size: pooled(v[: min(v.shape), : min(v.shape)], size),), "Right on square maps"),
+        (remembering, "has the shape"),
         (lambda: (lambda v, size: looped(v, size, kind=int),), "integer type"),
         (lambda: (overlapping,), "your windows overlap"),
         (lambda: (lambda v, size: pooled(v, size, step=1),), "jumps by its own size"),
@@ -187,6 +211,7 @@ WRONG = {
         (lambda: (lambda layers: (field(layers)[0], 1),), "it is the product of all strides"),
         (lambda: (lambda layers: field(layers)[::-1],), "wrong order"),
         (lambda: (lambda layers: field(layers[::-1]),), "backward"),
+        (lambda: (other_way,), "from the last to the first"),
         (lambda: (lambda layers: (field(layers)[0] - 1, field(layers)[1]),), "the pixel itself"),
         (lambda: (lambda layers: field(layers[:1]),), "It should be"),
         (lambda: (lambda layers: field(layers[-1:]),), "It should be"),
