@@ -67,7 +67,9 @@ def by_hand(answer: Any) -> str:
     ]
     right = np.isclose(given, wanted)
     otherwise = "Not these three numbers. " + (
-        "The bias is right; for each weight, write down the pixel that it meets at each of the two places."
+        "The weights are right. The bias is added at both places as it is, and collects their gradients."
+        if right[:2].all()
+        else "The bias is right; for each weight, write down the pixel that it meets at each of the two places."
         if right[2]
         else "Write down, for each weight, the pixel that it meets at each of the two places."
     )
@@ -123,10 +125,11 @@ def weight_gradient(answer: Any) -> str:
     cases = []
     for trial, rng in enumerate(trials(7)):
         size, stride = (int(n) for n in rng.integers((2, 1), (5, 4)))
-        if trial < 4:
+        if trial < 4:  # once with a stride and nothing left over, once with as much as can be
             size, stride = ((3, 1), (5, 1), (3, 2), (2, 3))[trial]
-        rows, columns = (4, 4) if trial == 0 else (int(n) for n in rng.choice(range(2, 7), 2, replace=False))
-        rest = rng.integers(0, stride, 2)
+        sides = np.sort(rng.choice(range(2, 7), 2, replace=False))[:: (1, -1)[trial % 2]]  # wide and tall ones
+        rows, columns = (4, 4) if trial == 0 else (int(n) for n in sides)
+        rest = rng.integers(0, stride, 2) if trial > 3 else (stride - 1,) * 2 if trial == 3 else (0, 0)
         height, width = ((n - 1) * stride + size + int(r) for n, r in zip((rows, columns), rest, strict=True))
         dtype = ("float64", "float32")[trial % 2]
         image, gradient = rng.normal(size=(height, width)), rng.normal(size=(rows, columns))

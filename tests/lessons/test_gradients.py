@@ -43,6 +43,16 @@ def by_autograd(image, gradient, size, stride):
     return weights.grad[0, 0]
 
 
+def by_dilation(image, gradient, size, stride):
+    image, gradient = (torch.from_numpy(array)[None, None] for array in (image, gradient))
+    return functional.conv2d(image, gradient, dilation=stride)[0, 0, :size, :size]
+
+
+def uncut(image, gradient, size, stride):
+    image, gradient = (torch.from_numpy(array)[None, None] for array in (image, gradient))
+    return functional.conv2d(image, gradient, dilation=stride)[0, 0]
+
+
 def last_place(image, gradient, size, stride):
     return gradient[-1, -1] * convolve.patches(image, size, stride)[-1, -1]
 
@@ -120,6 +130,7 @@ RIGHT = {
         lambda: (by_loops,),
         lambda: (by_weight,),
         lambda: (by_autograd,),
+        lambda: (by_dilation,),
         lambda: (lambda i, g, k, s: by_loops(i.astype(np.float32), g.astype(np.float32), k, s, np.float32),),
         lambda: (lambda i, g, k, s: np.einsum("yx,yxij->ij", g, sliding_window_view(i, (k, k))[::s, ::s]).tolist(),),
         lambda: (
@@ -144,6 +155,7 @@ WRONG = {
         (lambda: ([-1, 3, 0],), "added at both places"),
         (lambda: ([-1, 3, 6],), "meets no pixel"),
         (lambda: ([7, 7, 1],), "The bias is right"),
+        (lambda: ([-1, 3, -1],), "The weights are right"),
         (lambda: ([0, 0, 0],), "Write down, for each weight"),
         (lambda: ([-1, 3],), "Give three numbers"),
         (lambda: (3,), "Give three numbers"),
@@ -180,6 +192,7 @@ WRONG = {
         (lambda: (last_place,), "`+=`"),
         (lambda: (early_return,), "inside of the loop"),
         (lambda: (no_stride,), "Right only with stride 1"),
+        (lambda: (uncut,), "shape of its weights"),
         (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s) * s,), "Right with stride 1"),
         (lambda: (lambda i, g, k, s: g,), "shape of its weights"),
         (lambda: (lambda i, g, k, s: gradient_of(i, g, k, s).sum(),), "one number"),
