@@ -19,7 +19,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from helpers.exercises.core import Lesson, Option
 from helpers.exercises.judge import Wrong, array, call, expect, number, same, trials
-from helpers.network.hooks import hooked
 
 LESSON = Lesson("training")
 
@@ -150,7 +149,8 @@ def _softmax_of(function: Any, logits: Tensor, temperature: float) -> Any:
 
 
 def _survives(function: Any, rng: np.random.Generator) -> None:
-    large = torch.tensor([[1000.0, 999.0, 0.0], [-1000.0, -1001.0, -1000.0], [0.0, 1.0, 2.0]])
+    # So many classes that neither the first, nor the mean, nor the median of a row is as good as its largest.
+    large = torch.tensor([[0.0] * 8 + [1000.0, 999.0], [-1000.0, -1001.0] * 5, [0.0, 1.0, 2.0, -3.0, 4.0] * 2])
     large = large[torch.from_numpy(rng.permutation(3))]
     for temperature in (1.0, 0.5):
         wanted = (large.double() / temperature).softmax(1)
@@ -292,13 +292,17 @@ def _watched(
     events: list[str] = []
     modes: list[str] = []
 
-    def forward(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    run = model.forward
+
+    def forward(*inputs: Any, **named: Any) -> Any:
         images = batches[min(events.count("end"), len(batches) - 1)][0]
         known = not inputs or same(inputs[0], images)
-        modes.append(("training" if module.training else "evaluation") if known else "other images")
+        modes.append(("training" if model.training else "evaluation") if known else "other images")
+        return run(*inputs, **named)
 
     with contextlib.ExitStack() as stack:
-        stack.enter_context(hooked([], before=[(model, forward)]))
+        vars(model)["forward"] = forward  # no hook, which `model.forward(images)` would pass by
+        stack.callback(vars(model).pop, "forward")
         stack.callback(list(model.parameters())[-1].register_hook(lambda _: events.append("backward")).remove)
         stack.callback(optimizer.register_step_post_hook(lambda *_: events.append("step")).remove)
         yield events, modes
@@ -331,6 +335,9 @@ def _diagnose_steps(start: nn.Module, batches: Batches, got: nn.Module, events: 
         "again": "You make two whole steps for one batch.",
         "squares": "That is the mean of the squared errors: the loss of this lesson is cross entropy.",
     }.items():
+        often = {"twice": "step", "backward twice": "backward"}.get(kind)
+        if often and first.count(often) < 2:
+            continue  # a loss that counts double leads to the same weights
         if _alike(_train(start, batches, momentum, kind)[0], got):
             raise Wrong(hint)
     raise Wrong(

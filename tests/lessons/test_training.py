@@ -127,6 +127,17 @@ def exponential_shares(dim=1, safe=False, temperature="divide"):
     return softmax
 
 
+def shifted(by, kind=torch.float64):
+    """Softmax with another number than the largest of each row subtracted."""
+
+    def softmax(logits, t=1.0):
+        z = logits.to(kind) / t
+        powers = torch.exp(z - by(z))
+        return powers / powers.sum(dim=1, keepdim=True)
+
+    return softmax
+
+
 def stable(dim=1, base=math.e):
     """Softmax that survives large logits, over this dimension and to this base."""
 
@@ -179,6 +190,15 @@ def step(order, returns=lambda loss: loss.item(), price=F.cross_entropy, before=
         return returns(loss)
 
     return train_step
+
+
+def step_by_forward(model, images, labels, optimizer):
+    """The step that calls the method by its name."""
+    loss = F.cross_entropy(model.forward(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
 
 
 def step_by_closure(model, images, labels, optimizer):
@@ -309,6 +329,7 @@ RIGHT = {
         lambda: (step("zbs", before=lambda model: model.train()),),
         lambda: (step("bs", before=lambda model: model.zero_grad()),),
         lambda: (step_by_closure,),
+        lambda: (step_by_forward,),
         lambda: (step_by_gradients,),
     ],
     "training/double-softmax": [
@@ -339,6 +360,9 @@ WRONG = {
         (lambda: (exponential_shares(temperature="after"),), "not the probabilities"),
         (lambda: (exponential_shares(),), "nan: exp overflows"),
         (lambda: (exponential_shares(safe=True),), "nan: exp overflows"),
+        (lambda: (shifted(lambda z: z.mean(1, keepdim=True)),), "nan: exp overflows"),
+        (lambda: (shifted(lambda z: z.median(1, keepdim=True).values),), "nan: exp overflows"),
+        (lambda: (shifted(lambda z: z[:, :1], torch.float32),), "nan: exp overflows"),
         (lambda: (lambda z, t=1.0: torch.softmax((z / t).clamp(-80, 80), 1),), "Small logits come out right"),
         (lambda: (lambda z, t=1.0: exponential_shares()(z, t).nan_to_num(0),), "Small logits come out right"),
         (lambda: (lambda z, t=1.0: torch.exp(z / t) / torch.exp(z / t).sum(1),), "has lost that axis"),
@@ -396,6 +420,7 @@ WRONG = {
     ],
     "training/training-step": [
         (lambda: (step("bs"),), "gradients of earlier batches"),
+        (lambda: (lambda model, *rest: step("bs")(model.forward, *rest),), "gradients of earlier batches"),
         (lambda: (step("bs", before=lambda model: model.zero_grad),), "with its parentheses"),
         (lambda: (step("zbs", price=lambda z, y: F.cross_entropy(y, z)),), "The logits come first"),
         (lambda: (step("zbs", price=lambda z, y: nn.CrossEntropyLoss()(y, z)),), "The logits come first"),
@@ -409,6 +434,7 @@ WRONG = {
         (lambda: (step("zbs", price=lambda z, y: F.cross_entropy(z, y, reduction="sum")),), "summed over the images"),
         (lambda: (step("zbs", price=lambda z, y: -F.cross_entropy(z, y)),), "uphill"),
         (lambda: (step("zbs", price=squares),), "squared errors"),
+        (lambda: (step("zbs", price=lambda z, y: 2 * F.cross_entropy(z, y)),), "each once"),
         (lambda: (step("zbs", price=lambda z, y: F.cross_entropy(z, y, label_smoothing=0.1)),), "each once"),
         (lambda: (step("zbs", returns=lambda loss: loss),), "whole computation in memory: `loss.item()`"),
         (lambda: (step("zbs", returns=lambda loss: loss.detach()),), "not a plain number: `loss.item()`"),
