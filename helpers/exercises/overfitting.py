@@ -68,8 +68,9 @@ LESSON.ask(
 @LESSON.check("most-confused")
 def most_confused(function: Any) -> str:
     """A function of a confusion matrix that returns two class numbers."""
+    kinds = ((True, 0), (False, -1), (True, -1), (False, 0))
     while True:
-        matrices = [_confusions(rng, upper) for rng, upper in zip(trials(4), (True, False, True, False), strict=True)]
+        matrices = [_confusions(rng, *kind) for rng, kind in zip(trials(4), kinds, strict=True)]
         told = {tuple(frozenset(other(matrix)) for matrix in matrices) for other, _ in _OTHER_PAIRS}
         if len(told) == len(_OTHER_PAIRS):  # each way to get it wrong says something else
             break
@@ -131,18 +132,23 @@ _OTHER_PAIRS: tuple[tuple[Callable[[np.ndarray], set[int]], str], ...] = (
 )  # fmt: skip
 
 
-def _confusions(rng: np.random.Generator, upper: bool) -> np.ndarray:
+def _confusions(rng: np.random.Generator, upper: bool, member: int) -> np.ndarray:
     """A confusion matrix in which every other reading of "most often" names another pair.
 
     Args:
         rng: the generator.
         upper: whether the right pair has its larger cell above the diagonal, and the largest cell too.
+        member: a class of the right pair: 0 or −1, the first or the last, which a loop leaves out most easily.
     """
     while True:
-        size = int(rng.integers(7, 12))
+        size = int(rng.choice([7, 8, 9, 11]))  # never the ten classes of the lesson
         matrix = rng.integers(0, 12, (size, size))
         np.fill_diagonal(matrix, rng.integers(150, 900, size))
-        a, b, c, d, e, f, g, h, i, j = np.concatenate([rng.permutation(size), rng.permutation(size)])[:10]
+        order = rng.permutation(size)
+        order = np.roll(order, -int(np.flatnonzero(order == member % size)[0]))  # the member comes first
+        if {*order[:2]} == {0, size - 1}:
+            continue  # whoever leaves out one of them should be right in half of the matrices
+        a, b, c, d, e, f, g, h, i, j = np.concatenate([order, rng.permutation(size)])[:10]
         a, b = (a, b) if (a < b) == upper else (b, a)
         c, d = (c, d) if (c < d) == upper else (d, c)
         matrix[a, b], matrix[b, a] = 82, 43  # together 125, and most often
@@ -348,6 +354,8 @@ def _curves(rng: np.random.Generator) -> Iterator[tuple[list[float], int]]:
         ([1.0, 0.5, 0.6], 5),  # the losses end before the patience does
         ([0.4], 3),
         ([0.5, 0.499999, 0.499998, 0.499997], 1),  # lower is lower, however little
+        ([0.8, 0.6, 0.7, 0.6, 0.5], 2),  # as low as the best is not lower
+        ([40000.0, 30000.0, 35000.0, 36000.0, 10.0], 2),  # a loss may be any number: none is a highest one
     )
     for _ in range(30):
         epochs = int(rng.integers(4, 25))

@@ -229,6 +229,27 @@ def ties(losses, patience):
     return best
 
 
+def from_a_highest(losses, patience, *, highest):
+    """Starts with a number that no loss is thought to exceed."""
+    best, lowest, bad = 0, highest, 0
+    for epoch, loss in enumerate(losses):
+        if loss < lowest:
+            best, lowest, bad = epoch, loss, 0
+        else:
+            bad += 1
+            if bad >= patience:
+                break
+    return best
+
+
+def strictly_higher(losses, patience):
+    """Stops only if all later losses are higher."""
+    for best in range(len(losses) - patience):
+        if all(losses[best + i] > losses[best] for i in range(1, patience + 1)):
+            return best
+    return int(np.argmin(losses))
+
+
 def sorts(losses, patience):
     """Sorts the list it is given."""
     answer = stop(losses, patience)
@@ -286,6 +307,8 @@ WRONG = {
         (lambda: (lambda m: int((m + m.T - 2 * np.diag(np.diag(m))).argmax()),), "two class numbers"),
         (lambda: (lambda m: ("Shirt", "Coat"),), "the number of a class"),
         (lambda: (lambda m: (2, 6),), "In a test matrix"),
+        (lambda: (lambda m: looped_pair(m[:-1, :-1]),), "In a test matrix"),
+        (lambda: (lambda m: [1 + i for i in looped_pair(m[1:, 1:])],), "In a test matrix"),
         (lambda: (lambda m: (6, 12),), "numbered from 0"),
         (lambda: (lambda m: np.argwhere(m + m.T == largest(m + m.T)),), "two class numbers"),
         (lambda: (lambda m: (np.nan, 1.0),), "NaN"),
@@ -337,6 +360,9 @@ WRONG = {
         (lambda: (rises_in_all,), "it should be"),
         (lambda: (last_if_never,), "If it never stops"),
         (lambda: (ties,), "only as good"),
+        (lambda: (strictly_higher,), "it should be"),
+        (lambda: (lambda losses, patience: from_a_highest(losses, patience, highest=10),), "it should be"),
+        (lambda: (lambda losses, patience: from_a_highest(losses, patience, highest=9999),), "it should be"),
         (lambda: (lambda losses, patience: stop([round(x, 3) for x in losses], patience),), "it should be"),
         (lambda: (sorts,), "changed its argument `losses`"),
         (lambda: (lambda losses, patience: min(losses),), "a whole number"),
