@@ -149,7 +149,7 @@ def curve(answer: Any) -> str:
             labels = model(images).argmax(1)
             wrong = torch.rand(n) < 0.15
             labels[wrong] = (labels[wrong] + 1) % classes
-        amounts = rng.permutation([0.0, 0.3, 0.8, 1.5, 2.5])[: int(rng.integers(3, 6))].tolist()
+        amounts = rng.permutation([0.0, 0.3, 0.8, 1.5, 2.5][: int(rng.integers(3, 6))]).tolist()
         cases.append((model, images, labels, change, amounts))
 
     def unchanged(x: Tensor, _: Any, amounts: list[float], a: float) -> Tensor:
@@ -184,6 +184,8 @@ def curve(answer: Any) -> str:
             (_curve(lambda z, y: 100 * _right(z, y)), "These are percentages. An accuracy is a number from 0 to 1."),
             (_curve(lambda z, y: len(y) * _right(z, y)), "These are counts. Divide by the number of images."),
             (own, "You compare with what the network said about the unchanged images. The labels decide."),
+            (_curve(lambda z, y: 0.0), "Your numbers are all 0. Does `argmax` look along the classes, axis 1? And is "
+             "it `/` that divides, not `//`?"),
             (_curve(among_classes), "`argmax` has to look along the classes, axis 1."),
             (_curve(lambda z, y: float((z.argmin(1) == y).double().mean())), "The class with the LARGEST logit is "
              "the answer."),

@@ -191,6 +191,7 @@ WRONG = {
         (lambda: (lambda *a: points(share)(*a)[1:],), "One number for each"),
         (lambda: (points(lambda z, y: 0.9),), "compare with the labels"),
         (lambda: (lambda m, x, y, change, amounts: points(share)(m, x, y, change, sorted(amounts)),), "by each amount"),
+        (lambda: (points(lambda z, y: int((z.argmax(1) == y).sum()) // len(y)),), "not `//`"),
         (lambda: (curve_in_training,), "training mode"),
         (lambda: (printing,), "is there a `return`"),
     ],
