@@ -153,8 +153,8 @@ def whom(answer: Any) -> str:
              "those that do not follow the garment."),
             (_of_shares(lambda a, b, c, n: (a / (a + b), b / (a + b), c)), "The shares are those of all images, not "
              "of those that follow one of the two."),
-            (_of_shares(lambda a, b, c, n: (round(a, 2), round(b, 2), round(c, 2))), "Do not round: the share itself "
-             "is asked for."),
+            *((_of_shares(lambda *abcn, d=d: [round(share, d) for share in abcn[:3]]), "Do not round: the share itself "
+               "is asked for.") for d in (1, 2, 3)),
         ),
         lambda *_: "Compare `said` with `garment`, then with `tag`, and take the means; the rest follows neither.",
         read=_three,

@@ -189,6 +189,7 @@ WRONG = {
         (lambda: (changed(lambda a, b, c, n: (1 - a, 1 - b, 1 - c)),), "opposites"),
         (lambda: (changed(lambda a, b, c, n: (a, b / (1 - a), c)),), "all images"),
         (lambda: (changed(lambda a, b, c, n: (round(a, 2), round(b, 2), round(c, 2))),), "round"),
+        (lambda: (changed(lambda a, b, c, n: (round(a, 3), round(b, 3), round(c, 3))),), "round"),
         (lambda: (changed(lambda a, b, c, n: (a * n / 203, b * n / 203, c * n / 203)),), "Compare `said`"),
         (lambda: (lambda s, g, t: whom(s[:-20], g[:-20], t[:-20]),), "Compare `said`"),
         (lambda: (lambda s, g, t: (0.0, 0.0, 1.0),), "Compare `said`"),
