@@ -135,7 +135,8 @@ def _places(small: Tensor, large: Tensor, colors: int) -> tuple[np.ndarray, np.n
     """The products at all places, the lengths of the parts, of the small and of the large filter."""
     a, b = (x.double().numpy()[:colors] for x in (small, large))
     windows = np.lib.stride_tricks.sliding_window_view(b, a.shape)[0]
-    return (windows * a).sum((2, 3, 4)), np.sqrt((windows**2).sum((2, 3, 4))), np.linalg.norm(a), np.linalg.norm(b)
+    lengths = float(np.linalg.norm(a)), float(np.linalg.norm(b))
+    return (windows * a).sum((2, 3, 4)), np.sqrt((windows**2).sum((2, 3, 4))), *lengths
 
 
 def _placed(read: Callable[..., Any], colors: int = 3) -> Callable[[Tensor, Tensor], float]:
@@ -174,8 +175,8 @@ _MISTAKES = (
      "the small filter covers, not of the whole large one."),
     (_cosines(lambda table: np.abs(table).max(), 1), "You compare the first color only: all three belong to the "
      "filter."),
-    *((_until(*end, zero), "You stop before the last place: there are s − k + 1 of them.")
-      for end in ((-1, -1), (None, -1), (-1, None)) for zero in (True, False)),
+    *((_until(rows, columns, zero), "You stop before the last place: there are s − k + 1 of them.")
+      for rows, columns in ((-1, -1), (None, -1), (-1, None)) for zero in (True, False)),
 )  # fmt: skip
 
 
