@@ -86,7 +86,7 @@ def likeness(function: Any) -> str:
         a, b = rng.normal(size=shape) + 0.2, rng.normal(size=shape) * 3 - 0.1
         if (a * b).sum() > 0:
             b = -b  # the sign has to be dropped
-        for first, second in ((a, b), (a, -2 * a), (b, -b + 0.3 * a)):
+        for first, second in ((a, b), (a, -b), (a, -2 * a), (b, -b + 0.3 * a)):  # of both signs
             cases.append((torch.from_numpy(first).float(), torch.from_numpy(second).float()))
 
     def product(a: Tensor, b: Tensor) -> float:
@@ -176,6 +176,9 @@ def _maps(rng: np.random.Generator, deaths: int) -> tuple[np.ndarray, list[int]]
     channels = deaths + images + 4 + int(rng.integers(4, 7))
     maps = rng.random((images, channels, side, side + 1)) * (rng.random((images, channels, side, side + 1)) > 0.5)
     order = rng.permutation(channels)
+    for place, end in enumerate((0, channels - 1)[:deaths]):  # the first and the last channel count like any other
+        other = int(np.flatnonzero(order == end)[0])
+        order[[place, other]] = order[[other, place]]
     silent, once, corners = np.split(order[: deaths + images + 4], [deaths, deaths + images])
     maps[:, silent] = 0
     for image, channel in enumerate(once):  # loud, to one image only

@@ -294,7 +294,7 @@ def synergy(answer: Any) -> str:
         # Both signs, or nobody would see a missing one; and probabilities that change, or 0 would pass for theirs.
         while effect * (-1) ** len(cases) < 0.3 or abs(of_chances) < 0.01:
             layers = nn.Conv2d(channels, 6, 5, stride=3), nn.Tanh(), nn.Flatten(), nn.Linear(units, 16), nn.Tanh()
-            images = torch.rand(60, channels, height, width)
+            images = 0.2 + 0.8 * torch.rand(60, channels, height, width)  # black is not the darkest pixel of the image
             rows, columns = rng.permutation(height - size + 1)[:2], rng.permutation(width - size + 1)[:2]
             places = [(int(row), int(column)) for row, column in zip(rows, columns, strict=True)]
             model = decided(nn.Sequential(*layers, nn.Linear(16, 10)), images)

@@ -109,6 +109,7 @@ RIGHT = {
 
 WRONG = {
     "learned_or_lucky/likeness": [
+        (lambda: (lambda a, b: -(a * b).sum() / a.norm() / b.norm(),), "drop the sign"),
         (lambda: (lambda a, b: (a * b).sum() / a.norm() / b.norm(),), "sign should not count"),
         (lambda: (lambda a, b: (a * b).sum(),), "sum of the products"),
         (lambda: (lambda a, b: (a * b).sum().abs(),), "sum of the products"),
@@ -121,6 +122,8 @@ WRONG = {
         (lambda: (printing,), "is there a `return`"),
     ],
     "learned_or_lucky/dead": [
+        (lambda: (lambda maps: [c for c in range(1, maps.shape[1]) if not maps[:, c].any()],), "Mind the axes"),
+        (lambda: (lambda maps: [c for c in range(maps.shape[1] - 1) if not maps[:, c].any()],), "Mind the axes"),
         (lambda: (lambda maps: (maps[0].amax(dim=(1, 2)) == 0).nonzero().ravel(),), "first image only"),
         (lambda: (lambda maps: (maps[-1].amax(dim=(1, 2)) == 0).nonzero().ravel(),), "last image only"),
         (lambda: (overwritten,), "last image only"),

@@ -139,6 +139,12 @@ def synergy_first_always(model, image, target, first, second, size=7):
     return combined(together)(model, image, target, first, first, size)
 
 
+def synergy_darkest(model, image, target, first, second, size=7):
+    """Covers with the darkest pixel of the image."""
+    darkest = float(image.min())
+    return synergy_batch(lambda batch: model(batch + darkest), image - darkest, target, first, second, size)
+
+
 def synergy_trains(model, image, target, first, second, size=7):
     model.train()
     return combined(together)(model, image, target, first, second, size)
@@ -242,6 +248,7 @@ WRONG = {
         (lambda: (raises,), "undefined_name"),
     ],
     "occlusion/synergy": [
+        (lambda: (synergy_darkest,), "each the logit of `target` for a fresh copy"),
         (lambda: (combined(lambda n, a, b, both: n - both),), "joint drop"),
         (lambda: (combined(lambda *s: -together(*s)),), "turned around"),
         (lambda: (combined(lambda *s: together(*s).abs()),), "Keep the sign"),

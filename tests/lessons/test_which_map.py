@@ -143,6 +143,7 @@ RIGHT = {
 
 WRONG = {
     "which_map/cut-out": [
+        (lambda: (lambda h, i: share_of(top(h.relu(), i.sum()), i),), "Keep the k highest pixels"),
         (lambda: (lambda h, i: (top(h, i.sum()) & i).sum() / i.sum(),), "divide by the ink alone"),
         (lambda: (lambda h, i: 2 * (top(h, i.sum()) & i).sum() / (2 * i.sum()),), "divide by the ink alone"),
         (lambda: (lambda h, i: (top(h, i.sum()) & i).sum(),), "counts the pixels in both"),
