@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+import operator
+import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from helpers.exercises.core import Lesson, Option
-from helpers.exercises.judge import Wrong, call, expect, number, trials, whole
+from helpers.exercises.judge import Wrong, call, expect, number, trials
 
 LESSON = Lesson("learning_rate")
 
@@ -80,7 +84,7 @@ def best_rate(function: Any) -> str:
     """A function of a dict of rates and accuracies that returns a rate."""
     for rng in trials(2):
         cases = _told_apart(lambda rng=rng: _measured(rng), _best, [other for other, _ in _OTHER_RATES])
-        answers = [number(call(function, case), "one learning rate") for case in cases]
+        answers = [_as_key(number(call(function, case), "one learning rate"), case) for case in cases]
         wrong = [(case, got) for case, got in zip(cases, answers, strict=True) if got != _best(case)]
         if not wrong:
             continue
@@ -104,47 +108,71 @@ def _by(value: Callable[[list[float]], float]) -> Callable[[Measured], float]:
     return lambda results: max(results, key=lambda rate: value(results[rate]))
 
 
-_best = _by(lambda runs: float(np.mean(runs)))
+def _mean(runs: list[float]) -> float:
+    """Their mean; for so few numbers far faster than NumPy's."""
+    return sum(runs) / len(runs)
+
+
+_best = _by(_mean)
+
+
+def _as_key(rate: float, results: Measured) -> float:
+    """The key that this rate is; in float32, as a tensor holds it, 0.1 is 0.10000000149."""
+    return next((key for key in results if math.isclose(key, rate, rel_tol=1e-6)), rate)
+
 
 _OTHER_RATES: tuple[tuple[Callable[[Measured], float], str], ...] = (
     (_by(max), "That is the rate of the best single run. One run can be lucky: take the mean over the seeds."),
     (_by(min), "That is the rate whose worst run is best. Asked for is the highest mean over the seeds."),
     (_by(sum), "Not every rate was tried with equally many seeds: divide the sum by their number."),
-    (_by(lambda runs: float(np.median(runs))), "That is the highest median. Asked for is the highest mean."),
+    (_by(statistics.median), "That is the highest median. Asked for is the highest mean."),
     (_by(lambda runs: runs[0]), "You look at the first seed only: take the mean over all of them."),
     (_by(lambda runs: runs[-1]), "You look at the last seed only: take the mean over all of them."),
-    (_by(lambda runs: -float(np.mean(runs))), "That is the lowest mean. These are accuracies: the highest is best."),
+    (_by(lambda runs: -_mean(runs)), "That is the lowest mean. These are accuracies: the highest is best."),
     (_by(len), "That is the rate with most seeds. Asked for is the highest mean accuracy."),
-    (_by(lambda runs: -float(np.std(runs))), "That is the rate whose runs differ least. Asked for is the best mean."),
+    (_by(lambda runs: -_mean([(run - _mean(runs)) ** 2 for run in runs])), "That is the rate whose runs differ "
+     "least. Asked for is the best mean."),
     (lambda results: float(np.mean(results[_best(results)])), "That is the accuracy. Return the rate it belongs to."),
     (lambda results: max(max(runs) for runs in results.values()), "That is an accuracy. Return a learning rate."),
     (max, "That is the largest of the rates. Look at their accuracies."),
     (min, "That is the smallest of the rates. Look at their accuracies."),
     (lambda results: next(iter(results)), "That is the first of the rates. Look at their accuracies."),
     (lambda results: list(results)[-1], "That is the last of the rates. Look at their accuracies."),
+    (lambda results: _best(dict(list(results.items())[1:])), "You pass over the first of the rates."),
+    (lambda results: _best(dict(list(results.items())[:-1])), "You pass over the last of the rates."),
+    (_by(lambda runs: round(_mean(runs), 2)), "Two means may differ in the third decimal: compare them "
+     "unrounded."),
     (lambda results: float(list(results).index(_best(results))), "That is its number in the list. Return the rate."),
 )  # fmt: skip
 
 
 def _told_apart(make: Callable[[], Any], right: Callable[[Any], Any], others: list[Callable[[Any], Any]]) -> list[Any]:
-    """Seven cases in which no two ways to answer agree everywhere, so that a hint names the mistake that was made."""
+    """Seven cases in which any two ways to answer differ twice, so that a hint names the mistake that was made.
+
+    Twice, because a way that is not among them may agree with one of them by chance where they differ only once.
+    """
     while True:
         cases = [make() for _ in range(7)]
-        if len({tuple(way(case) for case in cases) for way in (right, *others)}) == len(others) + 1:
+        ways = [[way(case) for case in cases] for way in (right, *others)]
+        if all(sum(map(operator.ne, a, b)) > 1 for a, b in itertools.combinations(ways, 2)):
             return cases
 
 
 def _measured(rng: np.random.Generator) -> Measured:
-    """Accuracies of some runs for each rate, with one rate that is clearly best."""
+    """Accuracies of some runs for each rate; one is best, often by less than a percent, often at one end."""
     rates = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
     while True:
         results = {
-            float(rate): [round(float(a), 3) for a in rng.uniform(0.55, 0.9, int(rng.integers(3, 7)))]
+            float(rate): [round(float(a), 3) for a in rng.uniform(0.7, 0.8, int(rng.integers(3, 7)))]
             for rate in rng.permutation(rates)[: int(rng.integers(6, 9))]
         }
-        means = sorted(float(np.mean(runs)) for runs in results.values())
+        means = sorted(map(_mean, results.values()))
         if means[-1] - means[-2] > 0.002:
-            return results
+            break
+    best = _best(results)
+    others = [rate for rate in results if rate != best]
+    place = int(rng.choice([0, len(others), rng.integers(len(others))]))
+    return {rate: results[rate] for rate in (*others[:place], best, *others[place:])}
 
 
 @LESSON.check("dead-filters")
@@ -153,7 +181,10 @@ def dead_filters(function: Any) -> str:
     for rng in trials(2):
         others = [*(_count(other) for other, _ in _OTHER_COUNTS), lambda case: _dead(*case) + 1]
         cases = _told_apart(lambda rng=rng: _bank(rng), _count(_dead), others)
-        answers = [whole(call(function, *case), "how many, a whole number") for case in cases]
+        answers = [number(call(function, *case), "how many, a whole number") for case in cases]
+        for answer in answers:  # a sum of floats is a float, and counts all the same
+            if answer != round(answer):
+                raise Wrong(f"It asks for how many, a whole number, and yours is {answer:g}.")
         if answers == [_dead(*case) for case in cases]:
             continue
         for other, hint in _OTHER_COUNTS:  # a hint is true only if it explains every answer
@@ -161,7 +192,7 @@ def dead_filters(function: Any) -> str:
                 raise Wrong(hint)
         case, got = next((c, a) for c, a in zip(cases, answers, strict=True) if a != _dead(*c))
         raise Wrong(
-            f"In a bank of {len(case[0])} filters {_dead(*case)} are dead, and you count {got}. Make all the maps, "
+            f"In a bank of {len(case[0])} filters {_dead(*case)} are dead, and you count {got:g}. Make all the maps, "
             "bias included, and take the largest number of each filter over all images and places."
         )
     return "Dead on every image and at every place: ReLU turns all of it into zeros, and no gradient comes back."
@@ -194,10 +225,18 @@ _OTHER_COUNTS: tuple[tuple[Count, str], ...] = (
      "largest number over the images too."),
     (lambda w, b, x: int((_maps(w, b, x).mean((0, 2, 3)) <= 0).sum()), "A mean or a sum below zero can hide a place "
      "above it: take the largest number."),
-    (lambda w, b, x: int((_maps(w, b, x).amin((0, 2, 3)) <= 0).sum()), "You take the smallest number of each filter. "
-     "If the largest is at most zero, the filter is dead."),
+    (lambda w, b, x: int((_maps(w, b, x).amin((0, 2, 3)) <= 0).sum()), "You count filters whose smallest number is at "
+     "most zero. Dead is one whose largest is."),
     (lambda w, b, x: int((_maps(w, b, x) <= 0).sum()), "You count places. Count filters."),
     (lambda w, b, x: int((_maps(w, b, x)[:, :, 0, 0].amax(0) <= 0).sum()), "You look at one place of the maps only."),
+    (lambda w, b, x: _dead(w, b, x[-1:]), "You count what is silent on the last image: look over all of them."),
+    (lambda w, b, x: _dead(w, b, x.mean(0, keepdim=True)), "A mean of the images hides the one that wakes a filter."),
+    (lambda w, b, x: int((F.conv2d(x, w, b, stride=2).amax((0, 2, 3)) <= 0).sum()), "You skip every second place, and "
+     "a filter may respond right there."),
+    (lambda w, b, x: int((_maps(w, b, x).amax((0, 2, 3)) <= 0.01).sum()), "A little above zero is alive: compare with "
+     "exactly zero."),
+    (lambda w, b, x: int(((_maps(w, 0 * b, x).relu() + b[:, None, None]).amax((0, 2, 3)) <= 0).sum()), "The bias is "
+     "added before ReLU, not after it."),
 )  # fmt: skip
 
 
@@ -213,12 +252,18 @@ def _bank(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         weight = torch.from_numpy(rng.normal(0, 1, (count, 1, size, size))).float()
         bias = torch.from_numpy(rng.normal(-0.3, 1, count)).float() * size
         bright = rng.permutation(np.linspace(0.15, 0.9, many))
-        images = torch.from_numpy(rng.random((many, 1, 8, 9)) * bright[:, None, None, None]).float()
+        images = torch.from_numpy(0.1 + 0.9 * rng.random((many, 1, 8, 9)) * bright[:, None, None, None]).float()
         weight[0], bias[0] = 0, 0  # exactly zero everywhere: dead as well
+        faint, outweighed = rng.random(2) < 0.6  # not in every bank, or these mistakes would be no others
+        if outweighed:  # dead, though its bias is above zero: no pixel is black
+            weight[1] = -0.5 - weight[1].abs()
+        top = _maps(weight, 0 * bias, images).amax((0, 2, 3))
+        bias[1] = -top[1] / 2 if outweighed else bias[1]
+        bias[2] = 3e-4 - top[2] if faint else bias[2]  # alive by a little, at one place
         order = torch.from_numpy(rng.permutation(count))
         weight, bias = weight[order], bias[order]
         top = _maps(weight, bias, images).amax((0, 2, 3)).abs()
-        sure = ((top > 1e-3) | (top == 0)).all()
+        sure = ((top > 1e-4) | (top == 0)).all()
         if sure and 0 < _dead(weight, bias, images) < count:
             return weight, bias, images
 

@@ -127,6 +127,8 @@ RIGHT = {
         lambda: (looped_best,),
         lambda: (sorted_best,),
         lambda: (lambda results: torch.tensor(best(results), dtype=torch.float64),),
+        lambda: (lambda results: torch.tensor(best(results)),),  # 0.1 is another number in float32
+        lambda: (lambda results: np.float32(best(results)),),
     ],
     "learning_rate/momentum": [
         lambda: (lambda g, s, lr, b, n: descend(g, s, lr, b, n)[-1],),
@@ -141,6 +143,7 @@ RIGHT = {
         lambda: (looped_dead,),
         lambda: (relu_dead,),
         lambda: (lambda w, b, x: np.int64(dead(w, b, x)),),
+        lambda: (lambda w, b, x: (F.conv2d(x, w, b).amax((0, 2, 3)) <= 0).float().sum(),),
         lambda: (lambda w, b, x: len(w) - int((F.conv2d(x, w, b) > 0).any(3).any(2).any(0).sum()),),
     ],
 }
@@ -159,6 +162,9 @@ WRONG = {
         (lambda: (lambda results: max(results),), "largest of the rates"),
         (lambda: (lambda results: min(results),), "smallest of the rates"),
         (lambda: (lambda results: list(results).index(best(results)),), "number in the list"),
+        (lambda: (lambda results: best(dict(list(results.items())[1:])),), "pass over the first"),
+        (lambda: (lambda results: best(dict(list(results.items())[:-1])),), "pass over the last"),
+        (lambda: (lambda results: best(results, lambda runs: round(float(np.mean(runs)), 2)),), "unrounded"),
         (lambda: (lambda results: 2 * best(results),), "none of the rates"),
         (lambda: (lambda results: max(max(runs) for runs in results.values()),), "That is an accuracy"),
         (lambda: (lambda results: results.pop(best(results)) and 0.1,), "changed its argument"),
@@ -202,6 +208,15 @@ WRONG = {
         (lambda: (lambda w, b, x: dead(w, b, x, reduce="sum"),), "take the largest number"),
         (lambda: (lambda w, b, x: dead(w, b, x, reduce="amin"),), "smallest number"),
         (lambda: (lambda w, b, x: int((F.conv2d(x, w, b) <= 0).sum()),), "Count filters"),
+        (lambda: (lambda w, b, x: dead(w, b, x[-1:]),), "on the last image"),
+        (lambda: (lambda w, b, x: dead(w, b, x.mean(0, keepdim=True)),), "mean of the images"),
+        (lambda: (lambda w, b, x: int((F.conv2d(x, w, b, 2).amax((0, 2, 3)) <= 0).sum()),), "skip every second place"),
+        (lambda: (lambda w, b, x: dead(w, b - 0.01, x),), "A little above zero is alive"),
+        (
+            lambda: (lambda w, b, x: int(((F.conv2d(x, w).relu().amax((0, 2, 3)) + b) <= 0).sum()),),
+            "added before ReLU",
+        ),
+        (lambda: (lambda w, b, x: dead(w, b, x) / len(w),), "whole number, and yours is"),
         (lambda: (lambda w, b, x: dead(w, b, x) + 1,), "are dead, and you count"),
         (lambda: (lambda w, b, x: dead(w, b, x) + 0.5,), "how many"),
         (lambda: (lambda w, b, x: F.conv2d(x, w, b).amax((0, 2, 3)) <= 0,), "how many"),
