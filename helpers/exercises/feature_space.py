@@ -345,7 +345,7 @@ def _directions(rows: np.ndarray, share: float) -> int:
 _MISCOUNTS: tuple[Mistake, ...] = (
     (
         lambda rows, share: _count(np.linalg.svd(rows, compute_uv=False) ** 2, share),
-        "Center the rows first, or the first direction only points at their mean.",
+        "Center the rows first, each column by its own mean, or the first direction only points at their mean.",
     ),
     (
         lambda rows, share: _count(np.sqrt(_variances(rows)), share),
@@ -381,7 +381,7 @@ _MISCOUNTS: tuple[Mistake, ...] = (
     ),
     (
         lambda rows, share: _count(_variances(rows.T), share),
-        "Center each column, not each row: subtract `rows.mean(axis=0)`.",
+        "Center each column by its own mean: subtract `rows.mean(axis=0)`.",
     ),
     (
         lambda rows, share: int((_variances(rows) / _variances(rows)[0] > 1 - share).sum()),

@@ -84,6 +84,7 @@ def best_rate(function: Any) -> str:
     """A function of a dict of rates and accuracies that returns a rate."""
     for rng in trials(2):
         cases = _told_apart(lambda rng=rng: _measured(rng), _best, [other for other, _ in _OTHER_RATES])
+        cases += _far_apart(rng)
         answers = [_as_key(number(call(function, case), "one learning rate"), case) for case in cases]
         wrong = [(case, got) for case, got in zip(cases, answers, strict=True) if got != _best(case)]
         if not wrong:
@@ -173,6 +174,15 @@ def _measured(rng: np.random.Generator) -> Measured:
     others = [rate for rate in results if rate != best]
     place = int(rng.choice([0, len(others), rng.integers(len(others))]))
     return {rate: results[rate] for rate in (*others[:place], best, *others[place:])}
+
+
+def _far_apart(rng: np.random.Generator) -> list[Measured]:
+    """Two cases in which a product, or the mean of squares, prefers another rate than the mean does."""
+    cases: list[Measured] = []
+    for best, second in (([0.9, 0.5, 0.9], [0.75, 0.76, 0.76]), ([0.76, 0.76, 0.76], [0.95, 0.5, 0.8])):
+        low, high = 0.001 * rng.permutation([1.0, 3.0, 10.0, 30.0])[:2]
+        cases.append({float(low): list(rng.permutation(second)), float(high): list(rng.permutation(best))})
+    return cases
 
 
 @LESSON.check("dead-filters")

@@ -245,6 +245,9 @@ def alike(function: Any) -> str:
         b = slope * a + 0.5 * rng.normal(size=shape)
         ink = rng.random(shape) < 0.4
         a[~ink], b[~ink] = 5 * np.sort(a[~ink]), 4 * np.sort(b[~ink])  # outside of the ink the two agree
+        # ... but not quite, or an answer that is always 1 would pass for a look at the paper.
+        first, last = np.argwhere(~ink)[[0, -1]]
+        b[tuple(first)], b[tuple(last)] = b[tuple(last)], b[tuple(first)]
         b = np.sign(b) * np.abs(b) ** 3  # far from a straight line
         cases.append(tuple(torch.from_numpy(x) for x in (a, b, ink)))
 

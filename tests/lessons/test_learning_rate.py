@@ -150,6 +150,9 @@ RIGHT = {
 
 WRONG = {
     "learning_rate/best-rate": [
+        (lambda: (lambda r: max(r, key=lambda k: np.prod(r[k]) ** (1 / len(r[k]))),), "has the mean"),
+        (lambda: (lambda r: max(r, key=lambda k: len(r[k]) / sum(1 / a for a in r[k])),), "has the mean"),
+        (lambda: (lambda r: max(r, key=lambda k: np.mean(np.square(r[k]))),), "has the mean"),
         (lambda: (lambda results: best(results, max),), "best single run"),
         (lambda: (lambda results: best(results, min),), "worst run is best"),
         (lambda: (lambda results: best(results, sum),), "equally many seeds"),

@@ -170,6 +170,7 @@ WRONG = {
     "which_map/alike": [
         (lambda: (lambda a, b, ink: corr(ranks(a.flatten()), ranks(b.flatten())),), "compare all pixels"),
         (lambda: (lambda a, b, ink: corr(ranks(a[~ink]), ranks(b[~ink])),), "empty paper"),
+        (lambda: (lambda a, b, ink: 1.0,), "rank both maps"),
         (
             lambda: (lambda a, b, ink: corr(ranks(a.flatten())[ink.flatten()], ranks(b.flatten())[ink.flatten()]),),
             "Keep them first",
