@@ -154,6 +154,10 @@ def _until(rows: int | None, columns: int | None, zero: bool) -> Callable[[Tenso
     return _cosines(lambda t: 0 if zero and len(t) == 1 else np.abs(t[:rows, :columns] if len(t) > 1 else t).max())
 
 
+_ONE_COLOR = _cosines(lambda table: np.abs(table).max(), 1)
+_LOUDEST = _placed(lambda p, part, small, large: np.abs(p / part / small).flat[np.abs(p).argmax()])
+_STOPPED = "You stop before the last place: there are s − k + 1 of them."
+
 _MISTAKES = (
     (_cosines(lambda table: table.max()), "The sign should not count: take the absolute value before you take the "
      "largest."),
@@ -173,9 +177,9 @@ _MISTAKES = (
      "well."),
     (_placed(lambda p, part, small, large: np.abs(p).max() / small / large), "Divide by the length of the part that "
      "the small filter covers, not of the whole large one."),
-    (_cosines(lambda table: np.abs(table).max(), 1), "You compare the first color only: all three belong to the "
+    (_ONE_COLOR, "You compare the first color only: all three belong to the "
      "filter."),
-    *((_until(rows, columns, zero), "You stop before the last place: there are s − k + 1 of them.")
+    *((_until(rows, columns, zero), _STOPPED)
       for rows, columns in ((-1, -1), (None, -1), (-1, None)) for zero in (True, False)),
 )  # fmt: skip
 
@@ -198,7 +202,12 @@ def _hidden(rng: np.random.Generator, k: int, s: int, row: int, column: int, lou
         products = np.abs(_places(*case, 3)[0])
         if products[row, column] < 0.9 * products.max():
             found = [(mistake(*case), hint) for mistake, hint in _MISTAKES]
-            if all(abs(a - b) > 2e-3 for a, hint in found for b, other in found if hint != other):
+            clear = all(abs(a - b) > 2e-3 for a, hint in found for b, other in found if hint != other)
+            # Who looks at each color alone has not looked at the first only; who trusts the largest product at the last
+            # place has not stopped before it.
+            alone = [_ONE_COLOR(*(x[[color]] for x in case)) for color in range(3)]
+            stopped = [value for value, hint in found if hint == _STOPPED] if loud else []
+            if clear and max(alone) > alone[0] + 2e-3 and all(abs(_LOUDEST(*case) - v) > 2e-3 for v in stopped):
                 return case
 
 
