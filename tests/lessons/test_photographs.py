@@ -10,6 +10,7 @@ import torch
 from helpers import data
 from helpers.data import download
 from helpers.inside import maximize, occlusion, photo_ascent
+from helpers.inside.patches import most_exciting
 from helpers.network import checkpoints, photonet, running
 from helpers.network.models import ConvNet
 from helpers.network.running import predict
@@ -189,6 +190,43 @@ def test_the_silhouette_is_a_dog_however_it_is_cut_but_not_in_white():
     assert [(name, round(share, 2)) for name, share in found[:2]] == [("English foxhound", 0.28), ("toy terrier", 0.21)]
     assert photonet.answers(network, 1 - x[:1])[0][0][0] == "hatchet"
     assert right("photographs/silhouette") == ["A dog."]
+
+
+def with_filters(weights):
+    """A network without training that has these filters in its first layer."""
+    network = photonet.untrained()
+    network.conv1.weight.data = weights
+    return network
+
+
+def angles(squares):
+    """Angle of the strongest change of brightness in each square (F, 3, k, k), in radians, and how clear it is."""
+    gray = squares.mean(1)
+    down, right = gray[:, 1:, :-1] - gray[:, :-1, :-1], gray[:, :-1, 1:] - gray[:, :-1, :-1]
+    a, b, c = ((x * y).sum((1, 2)) for x, y in ((right, right), (down, down), (right, down)))
+    return torch.atan2(2 * c, a - b) / 2, ((a - b) ** 2 + 4 * c**2).sqrt() / (a + b)
+
+
+@needs_the_file
+def test_patches_are_like_their_filters_and_smooth_random_filters_find_patches_like_them_too():
+    """Other photographs and other draws than the lesson's."""
+    network = photonet.load()
+    sets = (("flower", "astronaut", "rocket"), ("cat", "coffee", "hopper"), ("motorcycle", "camera", "china"))
+    for seed, names in enumerate(sets):
+        images = {name: photonet.batch([data.square(data.photo(name))])[0] for name in names}
+        rough = torch.randn(96, 3, 10, 10, generator=torch.Generator().manual_seed(seed + 1))
+        smooth = with_filters(torch.nn.functional.avg_pool2d(rough, 4, stride=1))
+        medians, turned = [], []
+        for model in (network, photonet.untrained(seed + 1), smooth):
+            found, weights = most_exciting(model.part("conv1"), images), model.conv1.weight.detach()
+            seen = 255 * found.patches - model.door.mean
+            medians.append(float(torch.cosine_similarity(weights.flatten(1), seen.flatten(1)).median()))
+            (filters, clear), (patches, _) = angles(weights), angles(found.patches)
+            apart = (filters - patches).abs() % torch.pi
+            turned.append(float(torch.minimum(apart, torch.pi - apart)[clear > 0.5].rad2deg().median()))
+        trained, untrained, even = medians
+        assert even > trained > 1.5 * untrained  # "reach 0.47"
+        assert turned[0] < 15 < 25 < turned[1]  # "edges at their own angle"
 
 
 def test_a_random_half_of_the_weights_reads_anything_between_luck_and_two_thirds():
