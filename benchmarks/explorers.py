@@ -44,6 +44,12 @@ torch.manual_seed(0)
 reader = torch.nn.Sequential(torch.nn.Conv1d(4, 8, 6), torch.nn.ReLU(), torch.nn.AdaptiveMaxPool1d(1),
                              torch.nn.Flatten(), torch.nn.Linear(8, 2))
 """
+PHOTOGRAPHS = """
+from helpers import data
+from helpers.network import photonet
+network = photonet.load()
+squares = {name: photonet.batch([data.square(data.photo(name))])[0] for name in ("cat", "coffee", "hopper", "china")}
+"""
 MAP = "maps = {'PCA': features.pca(features.vectors(model, few.images)).points}\n"
 
 
@@ -104,6 +110,14 @@ TOOLS = (
         ("target", "layer", "photograph"),
         150,
         "from helpers.network import photonet\nnetwork = photonet.load()",
+    ),
+    Tool(
+        "first-layer browser",
+        "first_layer",
+        "FirstLayerBrowser({'trained': network}, squares, number=50)",
+        ("number",),
+        150,
+        PHOTOGRAPHS,
     ),
 )
 STEPPER = "from helpers.explorers.window_stepper import WindowStepper\nWindowStepper(position=0, speed=64)"

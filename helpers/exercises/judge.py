@@ -398,6 +398,18 @@ def whole(answer: Any, what: str = "a whole number") -> int:
     return int(value)
 
 
+def count(answer: Any, what: str) -> int:
+    """How many: a whole number of any type, because a sum of floats counts as well.
+
+    Raises:
+        Wrong: if it is anything else.
+    """
+    value = number(answer, what)
+    if value != round(value):
+        raise Wrong(f"It asks for {what}, and yours is {value:g}.")
+    return round(value)
+
+
 def array(answer: Any, shape: tuple[int, ...] | None = None, what: str = "an array") -> np.ndarray:
     """The answer as a float64 array: lists, tuples, arrays and tensors of any type are read.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from helpers.exercises.core import Lesson, Option
-from helpers.exercises.judge import Wrong, call, expect, number, trials
+from helpers.exercises.judge import Wrong, call, count, expect, number, trials
 
 LESSON = Lesson("learning_rate")
 
@@ -191,10 +191,7 @@ def dead_filters(function: Any) -> str:
     for rng in trials(2):
         others = [*(_count(other) for other, _ in _OTHER_COUNTS), lambda case: _dead(*case) + 1]
         cases = _told_apart(lambda rng=rng: _bank(rng), _count(_dead), others)
-        answers = [number(call(function, *case), "how many, a whole number") for case in cases]
-        for answer in answers:  # a sum of floats is a float, and counts all the same
-            if answer != round(answer):
-                raise Wrong(f"It asks for how many, a whole number, and yours is {answer:g}.")
+        answers = [count(call(function, *case), "how many, a whole number") for case in cases]
         if answers == [_dead(*case) for case in cases]:
             continue
         for other, hint in _OTHER_COUNTS:  # a hint is true only if it explains every answer
@@ -202,7 +199,7 @@ def dead_filters(function: Any) -> str:
                 raise Wrong(hint)
         case, got = next((c, a) for c, a in zip(cases, answers, strict=True) if a != _dead(*c))
         raise Wrong(
-            f"In a bank of {len(case[0])} filters {_dead(*case)} are dead, and you count {got:g}. Make all the maps, "
+            f"In a bank of {len(case[0])} filters {_dead(*case)} are dead, and you count {got}. Make all the maps, "
             "bias included, and take the largest number of each filter over all images and places."
         )
     return "Dead on every image and at every place: ReLU turns all of it into zeros, and no gradient comes back."

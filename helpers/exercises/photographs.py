@@ -9,7 +9,7 @@ import torch
 
 from helpers.exercises.cases import compare
 from helpers.exercises.core import Lesson, Option
-from helpers.exercises.judge import Wrong, array, call, expect, number, trials
+from helpers.exercises.judge import Wrong, array, call, count, expect, trials
 
 LESSON = Lesson("photographs")
 
@@ -194,14 +194,6 @@ def _fire(channels: int, squeezed: int, expanded: int) -> int:
     return channels * squeezed + squeezed + squeezed * expanded + expanded + 9 * squeezed * expanded + expanded
 
 
-def _count(answer: Any) -> float:
-    """A count, which may be a float: the task names no type, and `math.pow(3, 2)` is as good as 9."""
-    value = number(answer, "the number of parameters")
-    if value != int(value):
-        raise Wrong(f"It asks for the number of parameters, a whole number, and yours is {value:g}.")
-    return value
-
-
 @LESSON.check("fire")
 def fire(function: Any) -> str:
     """A function of (channels, squeezed, expanded) that returns how many parameters a fire module has."""
@@ -228,7 +220,7 @@ def fire(function: Any) -> str:
              "maps."),
         ),
         lambda case, answer, wanted: f"For {case} it is {wanted:,}.",
-        read=_count,
+        read=lambda answer: count(answer, "the number of parameters, a whole number"),
         atol=None,
     )  # fmt: skip
     return "Squeezing first is what makes it cheap: the costly 3×3 filters see few maps."

@@ -177,8 +177,7 @@ _MISTAKES = (
      "well."),
     (_placed(lambda p, part, small, large: np.abs(p).max() / small / large), "Divide by the length of the part that "
      "the small filter covers, not of the whole large one."),
-    (_ONE_COLOR, "You compare the first color only: all three belong to the "
-     "filter."),
+    (_ONE_COLOR, "You compare the first color only: all three belong to the filter."),
     *((_until(rows, columns, zero), _STOPPED)
       for rows, columns in ((-1, -1), (None, -1), (-1, None)) for zero in (True, False)),
 )  # fmt: skip

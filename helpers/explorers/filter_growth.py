@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from helpers.explorers.base import Explorer
-from helpers.explorers.parts import LABEL, inches, panel, slider
+from helpers.explorers.parts import LABEL, MARK, inches, panel, slider
 from helpers.inside.unlabeled import relatives
 from helpers.plots.colors import color_sheet, colored
 from helpers.plots.style import figure, frame
@@ -61,7 +61,7 @@ class FilterGrowth(Explorer):
         self._other, self._likeness = panel(inches(drawn, 7.6, 0.7, 1.95, 1.95))
         self._sheet.axes.set_axis_off()
         side = next(iter(self.snapshots.values())).shape[-1]
-        self._frame = Rectangle((-1, -1), side + 1, side + 1, fill=False, edgecolor="#c1121f", linewidth=2.4)
+        self._frame = Rectangle((-1, -1), side + 1, side + 1, fill=False, edgecolor=MARK, linewidth=2.4)
         self._frame.set_clip_on(False)
         self._sheet.axes.add_patch(self._frame)
         for artist in (self._one, self._other):

@@ -10,20 +10,20 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
+from torch.nn.functional import conv2d
 
 from helpers.explorers.base import Explorer
 from helpers.explorers.class_maps import lit
-from helpers.explorers.parts import inches, menu, panel, slider
+from helpers.explorers.parts import MARK, inches, menu, panel, slider
 from helpers.filters.geometry import receptive_field
 from helpers.inside.fields import at_centers
 from helpers.inside.patches import Exciting, most_exciting
 from helpers.network.photonet import WINDOWS, PhotoNet
+from helpers.plots.colors import color_sheet, colored, tiled
 from helpers.plots.style import as_array, figure
 
 ALL = "all of them"
 COLUMNS = 12
-MARK = "#c1121f"
 #: This share of the places where a filter responds is fainter than what is shown at full strength.
 BRIGHT = 0.9
 
@@ -83,18 +83,18 @@ class FirstLayerBrowser(Explorer):
             some = self.photographs if photograph == ALL else {photograph: self.photographs[photograph]}
             self._found[key] = most_exciting(first, some)
         found, filters = self._found[key], model.conv1.weight.detach()
-        colors = 0.5 + 0.5 * filters / filters.abs().amax((1, 2, 3), keepdim=True)
+        patches = as_array(found.patches).transpose(0, 2, 3, 1)
         if self._sheets != key:
-            self._pictures[0].set_data(_sheet(colors))
-            self._pictures[1].set_data(_sheet(found.patches))
+            self._pictures[0].set_data(color_sheet(filters, COLUMNS))
+            self._pictures[1].set_data(tiled(patches, COLUMNS))
             self._sheets = key
         side = filters.shape[-1]
         for mark in self._marks:
             row, column = divmod(number, COLUMNS)
-            mark.set_bounds(column * (side + 2) - 0.5, row * (side + 2) - 0.5, side + 2, side + 2)
+            mark.set_bounds(column * (side + 1) - 1, row * (side + 1) - 1, side + 1, side + 1)
         patch, image = found.patches[number], self.photographs[found.sources[number]]
-        self._pictures[2].set_data(as_array(colors[number]).transpose(1, 2, 0))
-        self._pictures[3].set_data(as_array(patch).transpose(1, 2, 0))
+        self._pictures[2].set_data(colored(filters[[number]])[0])
+        self._pictures[3].set_data(patches[number])
         seen = 255 * patch - model.door.mean  # what the door makes of it
         alike = torch.cosine_similarity(filters[number].flatten(), seen.flatten(), dim=0)
         own = model.conv1.weight[[number]], model.conv1.bias[[number]]  # one filter, not all of them
@@ -109,12 +109,3 @@ class FirstLayerBrowser(Explorer):
         self._titles[2].set_text(f"filter {number}\nbetween ±{float(filters[number].abs().max()):.2f}")
         self._titles[3].set_text(f"its patch: response {float(found.values[number]):.0f}\ncosine {float(alike):.2f}")
         self._titles[4].set_text(f"{found.sources[number]}\nwhere the filter responds")
-
-
-def _sheet(squares: Tensor) -> np.ndarray:
-    """Color squares (F, 3, k, k), each in a white rim, in rows of twelve: (height, width, 3); the rest stays white."""
-    rimmed = pad(squares, (1, 1, 1, 1), value=1.0)
-    rows, side = -(-len(rimmed) // COLUMNS), rimmed.shape[-1]
-    missing = torch.ones(rows * COLUMNS - len(rimmed), 3, side, side)
-    grid = torch.cat([rimmed, missing]).view(rows, COLUMNS, 3, side, side)
-    return as_array(grid.permute(0, 3, 1, 4, 2).reshape(rows * side, COLUMNS * side, 3))

@@ -20,6 +20,8 @@ from helpers.plots.pixels import Pixels, pixels
 from helpers.plots.style import COLORS, Kind, as_array, frame
 
 LABEL, WIDTH = "92px", "290px"
+#: Color of a frame around one filter or patch among many colored ones.
+MARK = "#c1121f"
 
 
 def shape(width: str = WIDTH) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def most_exciting(model: nn.Module, images: Mapping[str, Tensor], layer: Layer =
     Args:
         model: a network whose ``layer`` looks at the image itself.
         images: name → image ``(C, H, W)``, of any sizes.
-        layer: a convolution of square filters without padding, by name or as the module.
+        layer: a convolution without padding and dilation, by name or as the module.
 
     Raises:
         ValueError: without an image, or for another kind of layer.

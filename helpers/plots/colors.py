@@ -31,9 +31,17 @@ def color_sheet(filters: Any, columns: int = 16) -> np.ndarray:
     Raises:
         ValueError: if they are not filters for three colors, or there is no column.
     """
+    return tiled(colored(filters), columns)
+
+
+def tiled(panels: np.ndarray, columns: int = 16) -> np.ndarray:
+    """Pictures (N, h, w, 3) side by side as one, with white lines of one pixel between them.
+
+    Raises:
+        ValueError: if there is no column.
+    """
     if columns < 1:
         raise ValueError(f"A sheet has at least one column; got {columns}.")
-    panels = colored(filters)
     count, height, width = panels.shape[:3]
     sheet = np.ones((math.ceil(count / columns) * (height + 1) - 1, columns * (width + 1) - 1, 3))
     for i, one in enumerate(panels):

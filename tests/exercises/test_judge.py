@@ -15,6 +15,7 @@ from helpers.exercises.judge import (
     apart,
     array,
     call,
+    count,
     expect,
     kind,
     number,
@@ -440,6 +441,13 @@ def test_a_bool_is_read_where_it_is_asked_for():
     assert number(True, "True or False") == 1.0
     with pytest.raises(Wrong, match="it asks for the width in pixels"):
         number("wide", "the width in pixels")
+
+
+def test_a_count_may_be_a_float():
+    assert [count(answer, "how many") for answer in (7, 7.0, np.float32(7), torch.tensor([7.0]))] == [7] * 4
+    for answer in (6.5, "7", None, [7, 8], float("nan")):
+        with pytest.raises(Wrong):
+            count(answer, "how many")
 
 
 def test_a_whole_number_is_not_a_float():

@@ -8,7 +8,7 @@ from helpers.explorers.first_layer import ALL, COLUMNS, FirstLayerBrowser
 from helpers.inside.patches import most_exciting
 from helpers.network import photonet
 
-SIDE = 7 + 2  # a filter and its rim
+SIDE = 7 + 1  # a filter and the line behind it
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def tool():
 def tile(tool, sheet, number):
     row, column = divmod(number, COLUMNS)
     shown = np.asarray(tool._pictures[sheet].get_array())
-    return shown[row * SIDE : (row + 1) * SIDE, column * SIDE : (column + 1) * SIDE][1:-1, 1:-1]
+    return shown[row * SIDE :, column * SIDE :][:7, :7]
 
 
 @pytest.mark.parametrize("number", [0, 12, 95])
@@ -34,7 +34,7 @@ def test_both_sheets_show_the_same_filter_at_the_same_place(tool, network, numbe
     np.testing.assert_allclose(tile(tool, 0, number), 0.5 + 0.5 * weights / np.abs(weights).max(), atol=1e-6)
     np.testing.assert_allclose(tile(tool, 1, number), found.patches[number].numpy().transpose(1, 2, 0), atol=1e-6)
     for mark in tool._marks:
-        assert (mark.get_x(), mark.get_y()) == (number % 12 * SIDE - 0.5, number // 12 * SIDE - 0.5)
+        assert (mark.get_x(), mark.get_y()) == (number % 12 * SIDE - 1, number // 12 * SIDE - 1)
     assert f"response {found.values[number]:.0f}" in tool._titles[3].get_text()
 
 

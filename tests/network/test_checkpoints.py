@@ -215,12 +215,12 @@ def test_the_reference_networks_are_the_ones_their_cards_describe(name):
     assert isinstance(model, ConvNet)
 
 
-@pytest.mark.parametrize("load", [growth.load, exceptions.load])
-def test_a_stored_recording_that_is_damaged_is_named_with_the_command_that_makes_it(load, tmp_path):
+@pytest.mark.parametrize("kind", [growth, exceptions])
+def test_a_stored_recording_that_is_damaged_is_named_with_the_command_that_makes_it(kind, tmp_path):
+    load, whole = kind.load, kind.STORED
     path = tmp_path / "mine.pt"
     with pytest.raises(FileNotFoundError, match="is not there: restore it, or make it with `python -m tools"):
         load(path)
-    whole = load.__kwdefaults__["path"] if load.__kwdefaults__ else load.__defaults__[0]
     bad = [whole.read_bytes()[:-2000], b"", b"<html>portal</html>", pickle.dumps(print)]
     for content in bad:
         path.write_bytes(content)
