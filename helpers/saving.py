@@ -9,7 +9,7 @@ from typing import Any
 from helpers.display import WIDGET_VIEW
 
 # A bar or a slider without a picture describes itself as "HBox(children=(...": nothing for a reader there.
-_WORDS_OF_A_WIDGET = re.compile(r"\s*(\w+\(|<|([\w ]+: +)?\d+%)")
+_WORDS_OF_A_WIDGET = re.compile(r"\s*(\w+\(|<|([^\n]*: +)?\d+%\|)")
 
 
 def still(output: MutableMapping[str, Any]) -> bool:

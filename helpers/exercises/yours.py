@@ -206,7 +206,9 @@ def _center_case(
                 (_gaps(rows, others).argmin(1), "This is the number of the nearest example, not of a class."),
                 (gaps.argmin(0), "For each class you return one of the others. Turn the axis around."),
                 (np.eye(count)[right], "One class number for each, not a row of zeros and a one."),
-            ]
+                *([(gaps[:, :3].argmin(1), "There may be more than three classes: here `labels` go from 0 to 3.")]
+                  if count > 3 else []),
+            ]  # fmt: skip
             return (rows, labels, others), right, [*mistakes, *more]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from torch import Tensor
 from torch.nn.functional import conv2d
 
@@ -20,7 +21,7 @@ from helpers.inside.fields import at_centers
 from helpers.inside.patches import Exciting, most_exciting
 from helpers.network.photonet import WINDOWS, PhotoNet
 from helpers.plots.colors import color_sheet, colored, tiled
-from helpers.plots.style import as_array, figure
+from helpers.plots.style import FAINT, as_array, figure
 
 ALL = "all of them"
 COLUMNS = 12
@@ -63,15 +64,20 @@ class FirstLayerBrowser(Explorer):
 
     def build(self) -> Figure:
         """Two sheets above, three pictures below."""
-        drawn = figure(7.7, 5.3, layout=None)
-        sheets = [panel(inches(drawn, left, 2.55, 3.75, 2.5), size=12) for left in (0.05, 3.9)]
-        close = [panel(inches(drawn, left, 0.05, 1.95, 1.95), size=12) for left in (0.45, 2.85, 5.25)]
+        drawn = figure(8.0, 5.3, layout=None)
+        sheets = [panel(inches(drawn, left, 2.55, 3.75, 2.5), size=12) for left in (0.35, 4.2)]
+        close = [panel(inches(drawn, left, 0.05, 1.95, 1.95), size=12) for left in (0.75, 3.15, 5.55)]
         self._pictures, self._titles = zip(*sheets, *close, strict=True)
         self._titles[0].set_text("all filters of the first layer")
         self._titles[1].set_text("for each, the patch that excites it most")
         box = {"fill": False, "edgecolor": MARK, "linewidth": 2.0, "clip_on": False}
         self._marks = [title.axes.add_patch(Rectangle((0, 0), 1, 1, **box)) for title in self._titles[:2]]
         self._spot = self._titles[4].axes.add_patch(Rectangle((0, 0), 1, 1, **box))
+        self._spot.set_path_effects([withStroke(linewidth=5.0, foreground="white")])  # some photographs are red
+        weights = next(iter(self.models.values())).conv1.weight
+        for first in range(0, len(weights), COLUMNS):  # the number of the first filter of each row
+            height = first // COLUMNS * (weights.shape[-1] + 1) + (weights.shape[-1] - 1) / 2
+            self._titles[0].axes.text(-2, height, str(first), ha="right", va="center", color=FAINT, fontsize=10)
         return drawn
 
     def draw(self, number: int, photograph: str, network: str | None = None) -> None:

@@ -25,7 +25,15 @@ def test_a_live_view_gives_way_to_the_picture_beside_it(kind):
 
 
 @pytest.mark.parametrize(
-    "words", ["HBox()", "training:   0%|          | 0/375 [00:00<?, ?step/s]", "<Box>", ["HBox(", "children=())"]]
+    "words",
+    [
+        "HBox()",
+        "training:   0%|          | 0/375 [00:00<?, ?step/s]",
+        "masks of 3×3 (all): 100%|██████████| 100/100",
+        "  0%|          | 0/375",
+        "<Box>",
+        ["HBox(", "children=())"],
+    ],
 )
 def test_a_bar_that_nobody_can_move_again_is_not_kept(words):
     model = notebook({VIEW: {"model_id": "a"}, "text/plain": words}, {"text/plain": "99.1% right"})
@@ -34,10 +42,11 @@ def test_a_bar_that_nobody_can_move_again_is_not_kept(words):
     assert output["data"] == {"text/plain": "99.1% right"}
 
 
-def test_words_beside_a_live_view_are_kept():
-    model = notebook({VIEW: {"model_id": "a"}, "text/plain": "Predict: how many?"})
+@pytest.mark.parametrize("words", ["Predict: how many?", "Right: 99% of them"])
+def test_words_beside_a_live_view_are_kept(words):
+    model = notebook({VIEW: {"model_id": "a"}, "text/plain": words})
     keep_pictures(model)
-    assert model["content"]["cells"][1]["outputs"][0]["data"] == {"text/plain": "Predict: how many?"}
+    assert model["content"]["cells"][1]["outputs"][0]["data"] == {"text/plain": words}
 
 
 @pytest.mark.parametrize(
