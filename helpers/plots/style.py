@@ -31,7 +31,7 @@ matplotlib.colormaps.register(_WEIGHTS, force=True)
 
 PALETTES: dict[str, str] = {"image": "gray", "weights": "weights", "response": "RdBu_r", "activation": "magma"}
 SIGNED = ("weights", "response")
-MUCH_ROOM = 300_000  # bytes of a stored picture
+MUCH_ROOM = 170_000  # bytes of a stored picture
 #: Okabe and Ito's colors, in the order in which lines and bars use them.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 INK, FAINT, GOOD, BAD = "#1d2733", "#8a94a0", "#009E73", "#D55E00"
@@ -81,10 +81,10 @@ def png(drawn: Figure, tight: bool = True) -> bytes:
     """The figure as PNG bytes: the same figure gives the same bytes.
 
     They are meant to be stored, so they are as large as what is drawn: no title is cut, no empty margin kept. Colors
-    are reduced to the best 256, a third of the size and no difference to the eye, and not dithered, because a color may
-    stand for a number. Photographs keep their true colors, unless they take much room and stand alone; their 256 colors
-    are dithered, or smooth skies would show steps. A tool keeps its size (``tight=False``), so that nothing jumps when
-    it comes to life.
+    are reduced to the best 256, a third of the size and no difference to the eye. Photographs keep their true colors,
+    because a small vivid spot may lose its own, unless they take much room and stand alone (beside them, colors that
+    mean numbers would get too few). Colors are never dithered, because a color may stand for a number. A tool keeps its
+    size (``tight=False``), so that nothing jumps when it comes to life.
     """
     with matplotlib.rc_context(RC), io.BytesIO() as buffer:
         drawn.canvas.draw()
@@ -93,14 +93,13 @@ def png(drawn: Figure, tight: bool = True) -> bytes:
             drawn.savefig(whole, format="png", dpi=drawn.dpi, bbox_inches="tight" if tight else None, pad_inches=0.06)
             picture = Image.open(whole).convert("RGB")
         photographs = {np.shape(shown.get_array())[2:] == (3,) for axes in drawn.axes for shown in axes.images}
-        best = picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1)
         if True not in photographs:
-            picture = best
+            picture = picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
         picture.save(buffer, "png", optimize=True)
         if photographs == {True} and buffer.tell() > MUCH_ROOM:
             buffer.seek(0)
             buffer.truncate()
-            picture.quantize(palette=best, dither=Image.Dither.FLOYDSTEINBERG).save(buffer, "png", optimize=True)
+            picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
         return buffer.getvalue()
 
 

@@ -184,7 +184,7 @@ WRONG = {
         (lambda: (lambda *a: center(*a) + 1,), "counted from 0"),
         (lambda: (lambda *a: np.eye(9)[center(*a)][:, : a[1].max() + 1],), "not a row of zeros"),
         (lambda: (only_one_center,), "For each class the mean"),
-        (lambda: (always_three,), "For each class the mean"),
+        (lambda: (always_three,), "There may be more than three classes"),
         (lambda: (lambda *a: center(*a)[:-1],), "The shape should be"),
         (lambda: (lambda rows, labels: labels,), "cannot be called with 3 arguments"),
         (lambda: (printing,), "is there a `return`"),
