@@ -206,6 +206,18 @@ window.lesson = {
     }
     return parts.join(' ');
   },
+  // Whether other pixels than before appear within so many milliseconds. A picture is decoded when its address is new.
+  changed: async (box, before, seen, ms) => {
+    for (const until = performance.now() + ms; performance.now() < until;) {
+      const now = lesson.sources(box);
+      if (now !== seen || box.querySelector('canvas')) {
+        if (await lesson.pixels(box) !== before) return true;
+        seen = now;
+      }
+      await new Promise(done => setTimeout(done, 30));
+    }
+    return false;
+  },
   // Milliseconds from the next event of a kind to the new picture in a box, decoded and ready to be painted.
   latency: (box, kind = 'keydown') => new Promise((done, fail) => {
     let start = 0;
@@ -398,14 +410,9 @@ class Notebook:
 
     def changes(self, tool: Tool, action: Callable[[], object], patience: float = 5.0) -> bool:
         """Do something and tell whether other pixels appear in the tool before patience runs out."""
-        before = self.pixels(tool)
+        before, seen = self.pixels(tool), self.sources(tool)
         action()
-        until = time.monotonic() + patience
-        while time.monotonic() < until:
-            if self.pixels(tool) != before:
-                return True
-            self.page.wait_for_timeout(30)
-        return False
+        return tool.element.evaluate("(box, args) => lesson.changed(box, ...args)", [before, seen, 1000 * patience])
 
     def latency(self, box: ElementHandle, handle: ElementHandle, key: str) -> float:
         """Milliseconds, measured in the page, from a key press on a slider to the new picture in a box, decoded."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import operator
 import statistics
 from collections.abc import Callable
 from typing import Any
@@ -148,15 +147,23 @@ _OTHER_RATES: tuple[tuple[Callable[[Measured], float], str], ...] = (
 
 
 def _told_apart(make: Callable[[], Any], right: Callable[[Any], Any], others: list[Callable[[Any], Any]]) -> list[Any]:
-    """Seven cases in which any two ways to answer differ twice, so that a hint names the mistake that was made.
+    """Seven cases or some more in which any two ways to answer differ twice, so that a hint names the mistake made.
 
     Twice, because a way that is not among them may agree with one of them by chance where they differ only once.
     """
-    while True:
-        cases = [make() for _ in range(7)]
-        ways = [[way(case) for case in cases] for way in (right, *others)]
-        if all(sum(map(operator.ne, a, b)) > 1 for a, b in itertools.combinations(ways, 2)):
-            return cases
+    ways = (right, *others)
+    missing = dict.fromkeys(itertools.combinations(range(len(ways)), 2), 2)
+    cases: list[Any] = []
+    while missing:
+        case = make()
+        answers = [way(case) for way in ways]
+        told = [(a, b) for a, b in missing if answers[a] != answers[b]]
+        if told or len(cases) < 7:
+            cases.append(case)
+        for pair in told:
+            missing[pair] -= 1
+        missing = {pair: times for pair, times in missing.items() if times}
+    return cases
 
 
 def _measured(rng: np.random.Generator) -> Measured:

@@ -26,7 +26,7 @@ def draw_with_the_mouse(notebook, drawing):
         mouse.move(*places[0])
         mouse.down()
         for place in places[1:]:
-            mouse.move(*place, steps=3)
+            mouse.move(*place)
         mouse.up()
 
 
