@@ -218,6 +218,8 @@ def blind(network: Any, image: Any, silenced: Any) -> str:
     if is_mask(silenced):
         raise Wrong("Give the numbers of the channels, not a mask of True and False.")
     listed = channels_of(silenced, "a list of channels")
+    if len(listed) == 64 and set(listed) <= {0, 1}:
+        raise Wrong("Give the numbers of the channels, not a 0 or a 1 for each of the 64.")
     channels = sorted(set(listed))
     if not channels or channels[0] < 0 or channels[-1] > 63:
         raise Wrong("Give the numbers of channels of the second convolution, from 0 to 63.")

@@ -171,6 +171,8 @@ WRONG = {
         (lambda: (network(), six(), []), "from 0 to 63"),
         (lambda: (network(), six(), torch.ones(64, dtype=torch.bool)), "not a mask"),
         (lambda: (network(), six(), [True, False] * 32), "not a mask"),
+        (lambda: (network(), six(), [1, 0] * 32), "not a 0 or a 1 for each"),
+        (lambda: (network(), six(), (torch.arange(64) % 3 == 0).int()), "not a 0 or a 1 for each"),
         (lambda: (network(), six(), [c + 0.5 for c in costliest()[:22]]), "whole numbers"),
         (lambda: (network(), six(), [float("nan")]), "NaN"),
         (lambda: (network(), six(), ["loud"]), "a list of channels"),
