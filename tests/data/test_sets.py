@@ -561,19 +561,27 @@ def elsewhere(home: Path, script: str) -> subprocess.Popen:
 
 
 def test_two_processes_that_download_at_once_both_get_whole_data(home, server):
+    # Nobody deletes what the other is about to read: a new place each round, where the two wait for each other.
     script = """
-for _ in range(3):
+import os, time
+for round in range(4):
+    download.STORE = Path(told["store"]) / str(round)
+    here = Path(told["store"]).with_name("here") / str(round)
+    here.mkdir(parents=True, exist_ok=True)
+    (here / str(os.getpid())).touch()
+    until = time.monotonic() + 30
+    while len(list(here.iterdir())) < 2:
+        assert time.monotonic() < until, "the other has ended"
+        time.sleep(0.001)
     assert all(asked() for asked in ask.values())
-    (download.STORE / "MNIST" / "raw" / raw.TEST_LABELS).unlink(missing_ok=True)
-    (download.STORE / raw.NETWORK.path).unlink(missing_ok=True)
-assert all(asked() for asked in ask.values())
 """
     both = [elsewhere(home, script) for _ in range(2)]
     for process in both:
         _, problem = process.communicate(timeout=120)
         assert process.returncode == 0, problem.decode()
-    whole = {path: content for files in WHOLE.values() for path, content in files.items()}
+    whole = {f"{n}/{path}": content for n in range(4) for files in WHOLE.values() for path, content in files.items()}
     assert {path: (home / "data" / path).read_bytes() for path in everything_in(home / "data")} == whole
+    assert not everything_in(home / "cache")
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
