@@ -125,6 +125,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "np.fill_diagonal(both, 1)",
     ): "Wrong only where no two classes are confused twice; nobody types it by mistake.",
     (
+        "feature_space/directions",
+        "return int((held < share).sum()) + 1",
+        "return int((held <= share).sum()) + 1",
+    ): "The two differ where a sum of variances is the share to the last bit.",
+    (
         "overfitting/dropout",
         "on = torch.rand(hidden.shape) >= p",
         "on = torch.rand(hidden.shape) > p",
