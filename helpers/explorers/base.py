@@ -14,7 +14,7 @@ from traitlets import Unicode
 
 from helpers import display
 from helpers.plots.redraw import Redraw
-from helpers.plots.style import BAD, RC, SHARPNESS, bundle, png, png_of_pixels
+from helpers.plots.style import BAD, RC, SHARPNESS, bundle, jpeg_of_pixels, png, png_of_pixels
 
 
 class NamedImage(widgets.Image):
@@ -36,7 +36,7 @@ class Explorer:
 
     A tool says three things: its ``alt`` text, its controls (:meth:`controls`), and how the values of the controls
     change the artists of its figure (:meth:`draw`). The figure is made once and kept, and a step of a slider draws only
-    the artists that it changed (:class:`~helpers.plots.redraw.Redraw`). The PNG goes into an ``ipywidgets.Image``.
+    the artists that it changed (:class:`~helpers.plots.redraw.Redraw`). The picture goes into an ``ipywidgets.Image``.
 
     A tool is displayed as one bundle: the live widget where a kernel runs, the PNG of its present state everywhere else
     (before the notebook is run, in HTML, in slides, on the web), and constant words.
@@ -53,6 +53,9 @@ class Explorer:
     #: Controls that change nothing in the picture the tool starts with, each with the reason; the browser test moves
     #: all the others and wants to see a new picture.
     inert: Mapping[str, str] = {}
+    #: How a picture travels to the page: ``"png"`` or, where it is mostly photographs, ``"jpeg"``, made in a quarter of
+    #: the time and with half the bytes. Stored is always a PNG.
+    travels_as: str = "png"
     _paused = False
 
     def __init__(self, **values: Any) -> None:
@@ -65,7 +68,7 @@ class Explorer:
             self._set(name, value)
         self.error = widgets.HTML().add_class("explorer-error")
         place = widgets.Layout(max_width="100%", align_self="flex-start")
-        self.image = NamedImage(format="png", layout=place, tooltip=self.alt).add_class("explorer-picture")
+        self.image = NamedImage(format=self.travels_as, layout=place, tooltip=self.alt).add_class("explorer-picture")
         for name, control in self._controls.items():
             control.observe(self._changed, names="value")
             control.add_class(f"control-{name}")
@@ -129,10 +132,10 @@ class Explorer:
                     raise
                 self._explain(str(error))
                 return
-            data = png_of_pixels(self._redraw.pixels())
+            pixels = self._redraw.pixels()
             with self.image.hold_sync():
-                self.image.width = str(round(int.from_bytes(data[16:20], "big") / SHARPNESS))
-                self.image.value = data
+                self.image.width = str(round(pixels.shape[1] / SHARPNESS))
+                self.image.value = (jpeg_of_pixels if self.travels_as == "jpeg" else png_of_pixels)(pixels)
 
     def _set(self, name: str, value: Any) -> None:
         if name not in self._controls:

@@ -11,12 +11,13 @@ import ipywidgets as widgets
 import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
+from torch.nn import functional
 
 from helpers import data
 from helpers.explorers.base import Explorer, flow
 from helpers.explorers.class_maps import lit
 from helpers.explorers.parts import inches, menu, panel, picker, shape
-from helpers.inside.photo_maps import LAYERS, Masks, PhotoMaps, refined
+from helpers.inside.photo_maps import LAYERS, ClassMaps, Masks, PhotoMaps, placed, refined
 from helpers.network import photonet
 from helpers.network.photonet import PhotoNet
 from helpers.plots.style import as_array, figure, limit
@@ -25,7 +26,9 @@ from helpers.plots.style import as_array, figure, limit
 SQUARES = {"cat": "right", "motorcycle": "right"}
 #: So many of the first answers are in the menu of classes.
 FIRST = 5
-#: Seconds between two steps of the occlusion, in which a control that was moved goes first.
+#: So many answers, a photograph and a class, are kept; each takes a megabyte.
+KEPT = 30
+#: Seconds between two steps of what goes on by itself, in which a control that was moved goes first.
 REST = 0.03
 
 
@@ -57,8 +60,9 @@ class PhotographExplorer(Explorer):
         "faded by the class map, the gradient, Grad-CAM at a chosen layer and occlusion, and the colors of guided "
         "backpropagation, each with its highest value."
     )
+    travels_as = "jpeg"
     _maps: PhotoMaps | None = None
-    _shown: str | None = None
+    _last: str = ""
     _handle: asyncio.TimerHandle | None = None
 
     def __init__(self, network: PhotoNet, photographs: Mapping[str, Any] | None = None, **values: Any) -> None:
@@ -73,6 +77,8 @@ class PhotographExplorer(Explorer):
         self.photographs = {name: _image(source) for name, source in photographs.items()}
         self._masks: dict[str, Masks] = {}
         self._more: dict[str, Iterator[Masks]] = {}
+        self._logits: dict[str, Tensor] = {}
+        self._found: dict[tuple[str, int], ClassMaps] = {}
         super().__init__(**values)
 
     def controls(self) -> Mapping[str, widgets.Widget]:
@@ -110,22 +116,22 @@ class PhotographExplorer(Explorer):
 
     def draw(self, photograph: str, target: int, layer: str) -> None:
         """Look the class up in what the network has kept of the photograph, and fade the photograph by each map."""
-        if self._shown != photograph:
-            self._maps, self._shown = PhotoMaps(self.network, self.photographs[photograph]), photograph
-        maps, name = self._maps, photonet.names()[target]
-        assert maps is not None
-        chances = maps.logits.softmax(0)
+        found, logits, name = self._find(photograph, target), self._logits[photograph], photonet.names()[target]
+        image = self.photographs[photograph]
+        sides = (image.shape[1], image.shape[2])
+        chances = logits.softmax(0)
         best = chances.topk(3)
         said = [
             f"{photonet.names()[i]} {v:.0%}" for v, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)
         ]
-        own, slope, cam = maps.class_map(target), maps.gradient(target, 7), maps.grad_cam(target, layer)
-        guided = as_array(maps.guided(target)).transpose(1, 2, 0)
+        own, cam = found.class_map, found.grad_cam[layer]
+        slope = functional.avg_pool2d(found.gradient[None], 7, stride=1, padding=3)[0]
+        guided = as_array(found.guided).transpose(1, 2, 0)
         top = limit([guided], 99.5)
-        self._picture = as_array(maps.image).transpose(1, 2, 0)
+        self._picture = as_array(image).transpose(1, 2, 0)
         self._pictures[0].set_data(self._picture)
         self._pictures[3].set_data((0.5 + 0.5 * guided / top).clip(0, 1))
-        for place, shown in ((1, maps.placed(own, "maps")), (2, slope), (4, maps.placed(cam, layer))):
+        for place, shown in ((1, placed(own, "maps", sides)), (2, slope), (4, placed(cam, layer, sides))):
             self._pictures[place].set_data(lit(self._picture, as_array(shown)))
         texts = (
             f"{said[0]}\n{said[1]}, {said[2]}",
@@ -140,6 +146,38 @@ class PhotographExplorer(Explorer):
         if photograph not in self._masks and self._handle is None:  # nobody will call: what can be had at once
             self.refine(1)
         self._draw_masks(self._masks.get(photograph), target)
+
+    def _look_at(self, photograph: str) -> PhotoMaps:
+        """Send a photograph through the network, if it is not the last that went."""
+        if self._last != photograph:
+            self._maps, self._last = None, ""  # first, so that the new maps can take its place in memory
+            self._maps, self._last = PhotoMaps(self.network, self.photographs[photograph]), photograph
+            self._logits[photograph] = self._maps.logits
+        assert self._maps is not None
+        return self._maps
+
+    def _find(self, photograph: str, target: int | None) -> ClassMaps:
+        """What the methods say of a class, or of the first answer; the last :data:`KEPT` results are kept."""
+        with self._busy:
+            if photograph not in self._logits:
+                self._look_at(photograph)
+            key = (photograph, int(self._logits[photograph].argmax()) if target is None else target)
+            self._found[key] = self._found.pop(key, None) or self._look_at(photograph).of(key[1])
+            while len(self._found) > KEPT:
+                self._found.pop(next(iter(self._found)))
+            return self._found[key]
+
+    def _ahead(self) -> tuple[str, int | None] | None:
+        """What a key may ask for next and nobody has asked: a class of the menu, the first answer to a photograph.
+
+        None if all is known, or if that would be more than is kept.
+        """
+        now = self._controls["photograph"].value
+        best = {name: int(logits.argmax()) for name, logits in self._logits.items()}
+        likely = [(now, number) for _, number in self._target.options]
+        likely += [(name, best.get(name)) for name in self.photographs if name != now]
+        unknown = [key for key in likely if key not in self._found]
+        return unknown[0] if unknown and len(likely) <= KEPT else None
 
     def refine(self, steps: int | None = None) -> None:
         """Score the next masks of this photograph, without drawing them.
@@ -170,8 +208,9 @@ class PhotographExplorer(Explorer):
         self.photographs[name] = image
         self._masks.pop(name, None)
         self._more.pop(name, None)
-        if self._shown == name:
-            self._shown = None
+        self._logits.pop(name, None)
+        self._found = {key: found for key, found in self._found.items() if key[0] != name}
+        self._last = "" if self._last == name else self._last
         with self.quiet():
             self._controls["photograph"].options = list(self.photographs)
             self._controls["photograph"].value = name
@@ -193,8 +232,10 @@ class PhotographExplorer(Explorer):
 
     def _answers(self, photograph: str) -> list[tuple[str, int]]:
         """The first answers to a photograph with their probabilities: (words, number)."""
-        self._maps, self._shown = PhotoMaps(self.network, self.photographs[photograph]), photograph
-        best = self._maps.logits.softmax(0).topk(FIRST)
+        with self._busy:
+            if photograph not in self._logits:
+                self._look_at(photograph)
+        best = self._logits[photograph].softmax(0).topk(FIRST)
         numbers, chances = best.indices.tolist(), best.values.tolist()
         return [(f"{photonet.names()[i]}, {p:.0%}", i) for i, p in zip(numbers, chances, strict=True)]
 
@@ -205,8 +246,9 @@ class PhotographExplorer(Explorer):
             searched = dict(self._target.options[FIRST:])
             new = self._answers(change["new"])
             kept = [(words, i) for words, i in searched.items() if i not in dict(new).values()]
-            self._target.options = [*new, *kept]
-            self._target.value = chosen if chosen in searched.values() else new[0][1]
+            with self._target.hold_sync():  # one message to the page
+                self._target.options = [*new, *kept]
+                self._target.value = chosen if chosen in searched.values() else new[0][1]
 
     def _search(self, change: Any) -> None:
         """A name that was typed is added to the menu of classes and chosen."""
@@ -237,15 +279,23 @@ class PhotographExplorer(Explorer):
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
-        masks = self._masks.get(self._controls["photograph"].value)
-        if masks is None or masks.left:
+        if self._unfinished() or self._ahead():
             # A script has no loop: it gets the first masks at once, and the others from refine().
             with contextlib.suppress(RuntimeError):
                 self._handle = asyncio.get_running_loop().call_later(REST, self._go_on)
 
+    def _unfinished(self) -> bool:
+        masks = self._masks.get(self._controls["photograph"].value)
+        return masks is None or masks.left > 0
+
     def _go_on(self) -> None:
-        self.refine(1)
-        self._changed(None)
+        """Score the next masks and show them; when there are no more, find out what may be asked for next."""
+        if self._unfinished():
+            self.refine(1)
+            self._changed(None)
+        elif key := self._ahead():
+            self._find(*key)
+            self._call_later()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """Shown for the first time, and stored, with all its masks."""

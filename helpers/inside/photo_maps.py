@@ -1,26 +1,27 @@
 """Every map of one photograph, for one class after another, as quickly as a control can be moved.
 
-A photograph takes its time to pass through a network. What it left there is kept, once by the plain rule and once by
-the guided one, so that another class costs only the way back, and another layer for Grad-CAM only a part of it. The
-masks of occlusion are scored in steps, the first of which covers the whole photograph.
+A photograph takes its time to pass through a network. What it left there is kept, so that another class costs only the
+two ways back, by the plain rule and by the guided one. The masks of occlusion are scored in steps, the first of which
+covers the whole photograph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import nullcontext
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from helpers.filters.geometry import receptive_field
 from helpers.inside.fields import at_centers
 from helpers.inside.occlusion import as_fill, masked_logits, window_starts
-from helpers.inside.relu_rules import relu_rule
 from helpers.inside.scores import as_target, need_gradients
-from helpers.network.hooks import record
+from helpers.network.hooks import hooked
 from helpers.network.photonet import WINDOWS, PhotoNet
 from helpers.network.running import Images, as_images, evaluating, logits_of
 
@@ -30,8 +31,26 @@ LAYERS = tuple(name for name in WINDOWS if name != "classes")
 STEP = 1 / 14
 
 
+@dataclass(frozen=True)
+class ClassMaps:
+    """What each method says about one class of a photograph ``(3, H, W)``, a megabyte in all.
+
+    Attributes:
+        class_map: at least 0, with the logit as its mean; ``(h, w)``, at the size of the last layer.
+        gradient: how strongly the logit answers to each pixel, ``(H, W)``, as
+            :func:`~helpers.inside.attribution.saliency`.
+        guided: guided backpropagation, signed, with its colors, ``(3, H, W)``.
+        grad_cam: Grad-CAM by name of each of :data:`LAYERS`, ``(h, w)``, at the layer's own size.
+    """
+
+    class_map: Tensor
+    gradient: Tensor
+    guided: Tensor
+    grad_cam: dict[str, Tensor]
+
+
 class PhotoMaps:
-    """One photograph in a network, and what each method says about a class: maps ``(H, W)`` over the photograph.
+    """One photograph in a network, and what each method says about any class.
 
     The numbers are those of :mod:`helpers.inside.attribution` and of ``photonet.class_maps``.
 
@@ -49,73 +68,77 @@ class PhotoMaps:
 
     def __init__(self, model: PhotoNet, image: Images) -> None:
         need_gradients(model)
-        self.model, self.image = model, as_images(model, image, "CHW").detach()
-        self._pixels: dict[str, Tensor] = {}
-        self._scores: dict[str, Tensor] = {}
-        self._last: dict[str, tuple[int, list[Tensor]]] = {}
-        for rule in ("plain", "guided"):
-            following = nullcontext() if rule == "plain" else relu_rule(model, rule)
-            # The channels of a pixel side by side: max pooling takes a fraction of the time.
-            x = self.image[None].clone(memory_format=torch.channels_last).requires_grad_()
-            recorded = record(model, [*LAYERS, "maps"] if rule == "plain" else [], detach=False)
-            with evaluating(model), torch.enable_grad(), following, recorded as kept:
-                self._scores[rule] = logits_of(model, x)
-            self._pixels[rule] = x
-            if rule == "plain":
-                self._kept = kept
-        self.logits = self._scores["plain"][0].detach()
+        self._model, self._image = model, as_images(model, image, "CHW").detach()
+        self._way = way = threading.local()  # each thread goes back by its own rule
+        # The channels of a pixel side by side: max pooling takes a fraction of the time.
+        x = self._image[None].clone(memory_format=torch.channels_last).requires_grad_()
+        self._kept: dict[str, Tensor] = {}
+        asked = {model.get_submodule(name): name for name in (*LAYERS, "maps")}
 
-    def class_map(self, target: int) -> Tensor:
-        """The map of a class, at least 0, whose mean is the logit: ``(h, w)`` at the size of the last layer."""
-        return self._kept["maps"][0, self._checked(target)].detach()
+        def keep(module: nn.Module, inputs: object, output: Tensor) -> None:
+            self._kept[asked[module]] = output  # itself: no layer of this network overwrites what it is given
 
-    def gradient(self, target: int, window: int = 1) -> Tensor:
-        """How strongly the logit answers to each pixel, as :func:`~helpers.inside.attribution.saliency`: ``(H, W)``.
+        # On its way back to a ReLU, the guided rule stops what is negative; the ReLU itself stops the rest. The hook
+        # does not know of these maps: a circle would keep them in memory when nobody needs them anymore.
+        def watch(module: nn.Module, inputs: object, output: Tensor) -> None:
+            output.register_hook(lambda gradient: gradient.clamp(min=0) if way.rule == "guided" else gradient)
 
-        For the eye it can be averaged over a window of an odd number of pixels.
-        """
-        slope = self._slopes("plain", target)[0].abs().amax(0)
-        return functional.avg_pool2d(slope[None], window, stride=1, padding=window // 2)[0]
+        relus = [module for module in model.modules() if isinstance(module, nn.ReLU)]
+        hooks = [*((module, watch) for module in relus), *((module, keep) for module in asked)]
+        with evaluating(model), torch.enable_grad(), hooked(hooks):
+            self._scores = logits_of(model, x)
+        self.logits = self._scores[0].detach()
 
-    def guided(self, target: int) -> Tensor:
-        """Guided backpropagation, signed, with its colors: ``(3, H, W)``."""
-        return self._slopes("guided", target)[0]
-
-    def grad_cam(self, target: int, layer: str) -> Tensor:
-        """Grad-CAM at one of :data:`LAYERS`, at the layer's own size ``(h, w)``.
+    def of(self, target: int) -> ClassMaps:
+        """Go back from a class by both rules at once, on two cores.
 
         Raises:
-            ValueError: for another layer.
+            ValueError: for a class that there is not.
         """
-        if layer not in LAYERS:
-            raise ValueError(f"Grad-CAM is asked for at one of {', '.join(LAYERS)}; got {layer!r}.")
-        maps = self._kept[layer]
-        weights = self._slopes("plain", target)[1 + LAYERS.index(layer)].mean((1, 2), keepdim=True)
-        return (weights * maps[0].detach()).sum(0).relu()
+        number = int(as_target(target, self.logits[None])[0])
+        with ThreadPoolExecutor(1) as other:
+            colors = other.submit(self._back, "guided", number, LAYERS[:1])
+            slopes = self._back("plain", number, LAYERS)
+        with torch.no_grad():
+            cams = {
+                layer: (slopes[layer].mean((1, 2), keepdim=True) * self._kept[layer][0]).sum(0).relu()
+                for layer in LAYERS
+            }
+        seen = self._kept["maps"][0, number].detach().clone()  # a view would keep all thousand
+        return ClassMaps(seen, slopes["pixels"].abs().amax(0), colors.result()["pixels"], cams)
 
-    def placed(self, small: Tensor, layer: str) -> Tensor:
-        """A map of a layer over the photograph, ``(H, W)``: each value at the center of what its unit sees."""
-        last = "classes" if layer == "maps" else layer
-        windows = list(WINDOWS.values())[: list(WINDOWS).index(last) + 1]
-        field = receptive_field([(1, 1, 0), *windows])[-1]
-        height, width = self.image.shape[1:]
-        return at_centers(small[None], field, (height, width))[0]
+    def _back(self, rule: str, number: int, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Gradients of a class's logit by one of the rules, for some layers and for the pixels."""
+        self._way.rule = rule
+        with torch.enable_grad():
+            kept = [self._kept[layer] for layer in layers]
+            found = torch.autograd.grad(self._scores[0, number], kept, retain_graph=True)
+        with torch.no_grad():
+            pixels = _before(self._model.conv1, found[0], self._image.shape[1:]) * self._model.door.scale
+        return {"pixels": pixels[0], **{layer: g[0] for layer, g in zip(layers, found, strict=True)}}
 
-    def _slopes(self, rule: str, target: int) -> list[Tensor]:
-        """Gradients of a class's logit by one of the rules, for the pixels and, by the plain rule, all :data:`LAYERS`.
 
-        Those of the last class are kept, so that another layer costs nothing.
-        """
-        number = self._checked(target)
-        if rule not in self._last or self._last[rule][0] != number:
-            to = [self._pixels[rule], *(self._kept[layer] for layer in LAYERS if rule == "plain")]
-            with torch.enable_grad():
-                found = torch.autograd.grad(self._scores[rule][0, number], to, retain_graph=True)
-            self._last[rule] = (number, [gradient[0] for gradient in found])
-        return self._last[rule][1]
+def placed(small: Tensor, layer: str, sides: tuple[int, int]) -> Tensor:
+    """A map of a layer over a photograph of these sides ``(H, W)``: each value at the center of what its unit sees."""
+    last = "classes" if layer == "maps" else layer
+    windows = list(WINDOWS.values())[: list(WINDOWS).index(last) + 1]
+    return at_centers(small[None], receptive_field([(1, 1, 0), *windows])[-1], sides)[0]
 
-    def _checked(self, target: int) -> int:
-        return int(as_target(target, self.logits[None])[0])
+
+def _before(layer: nn.Conv2d, gradient: Tensor, sides: torch.Size) -> Tensor:
+    """Send a gradient back through a convolution of stride 2 without padding, to its input ``(N, C, H, W)``.
+
+    Of a filter that moves by two pixels, all pixels in even rows and even columns meet the same weights, and so do the
+    three other kinds. So one ordinary convolution answers for four pixels at each place, and they are put side by side.
+    PyTorch's own way has as many results and takes more than twice as long where the input has three channels.
+    """
+    filters, channels, height, width = layer.weight.shape
+    down, across = (height + 1) // 2, (width + 1) // 2
+    even = functional.pad(layer.weight, (0, width % 2, 0, height % 2)).view(filters, channels, down, 2, across, 2)
+    turned = even.permute(1, 3, 5, 0, 2, 4).flip(4, 5).reshape(4 * channels, filters, down, across)
+    four = functional.conv2d(gradient, turned, padding=(down - 1, across - 1))
+    found = functional.pixel_shuffle(four, 2)
+    return functional.pad(found, (0, sides[1] - found.shape[3], 0, sides[0] - found.shape[2]))
 
 
 class Masks:

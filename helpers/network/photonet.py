@@ -53,6 +53,7 @@ class Door(nn.Module):
     """Takes images in [0, 1] as all networks of the series do, and gives what this one was trained on: 255·x − mean."""
 
     mean: Tensor
+    scale = 255.0
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +73,7 @@ class Door(nn.Module):
             raise ValueError(f"This network takes images of at least {MINIMUM}×{MINIMUM} pixels; got {shape}.")
         if len(x) and x.detach().amax() > 50:
             raise ValueError("This network takes images from 0 to 1, these go up to 255: divide by 255.")
-        return 255 * x - self.mean
+        return self.scale * x - self.mean
 
 
 class Fire(nn.Module):

@@ -127,6 +127,15 @@ def png_of_pixels(pixels: Any) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
+def jpeg_of_pixels(pixels: Any) -> bytes:
+    """Colors (H, W, 4), bytes, as a JPEG in which no eye finds a difference, and text stays as sharp as it is."""
+    height, width = np.shape(pixels)[:2]
+    drawn = Image.frombuffer("RGBA", (width, height), np.ascontiguousarray(pixels), "raw", "RGBA", 0, 1)
+    with io.BytesIO() as buffer:
+        drawn.convert("RGB").save(buffer, "jpeg", quality=93, subsampling="4:4:4")
+        return buffer.getvalue()
+
+
 class Picture:
     """A finished figure with its alternative text; the last expression of a cell shows it.
 

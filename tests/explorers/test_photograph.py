@@ -10,11 +10,13 @@ import torch
 from PIL import Image
 
 from helpers import data
+from helpers.explorers import photograph
 from helpers.explorers.class_maps import lit
 from helpers.explorers.photograph import PhotographExplorer
 from helpers.inside import attribution
 from helpers.inside.fields import place
 from helpers.inside.occlusion import occlusion
+from helpers.inside.photo_maps import PhotoMaps
 from helpers.network import photonet
 from helpers.network.running import predict
 
@@ -136,6 +138,44 @@ def test_where_a_kernel_runs_the_masks_come_by_themselves_and_a_control_goes_fir
     assert len(set(pictures)) > 5
     assert set(tool._masks) == {"cat"}
     assert tool._masks["cat"].left == 0
+
+
+def test_where_a_kernel_runs_what_a_key_may_ask_for_next_is_found_ahead(tool, monkeypatch):
+    asked = []
+
+    class Counted(PhotoMaps):
+        def of(self, target):
+            asked.append(target)
+            return super().of(target)
+
+    async def lesson():
+        tool.set(photograph="coffee")
+        for _ in range(1000):
+            await asyncio.sleep(0.01)
+            if tool._handle is None or (tool._ahead() is None and not tool._unfinished()):
+                break
+
+    monkeypatch.setattr(photograph, "PhotoMaps", Counted)
+    tool._found.clear(), tool._look_at("cat")
+    asyncio.run(lesson())
+    classes = [number for _, number in tool._target.options]
+    assert sorted(asked) == sorted([*classes, int(tool._logits["cat"].argmax())])
+    pictures = {tool.image.value}
+    for number in classes[1:]:
+        tool.set(target=number)
+        pictures.add(tool.image.value)
+    tool.set(photograph="cat")
+    pictures.add(tool.image.value)
+    assert len(pictures) == 6
+    assert len(asked) == 6  # nothing was looked up anew
+
+
+def test_only_so_many_answers_are_kept(tool, monkeypatch):
+    monkeypatch.setattr(photograph, "KEPT", 3)
+    for number in (1, 2, 3, 4, 1):
+        tool.set(target=number)
+    assert [number for _, number in tool._found] == [3, 4, 1]
+    assert tool._ahead() is None
 
 
 def test_a_photograph_from_the_readers_computer(tool):

@@ -1,6 +1,7 @@
 """Maps of one photograph that keep the way through the network: the same numbers as the methods that run it anew."""
 
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -36,20 +37,21 @@ def close(ours, theirs):
 @pytest.mark.parametrize("target", CLASSES)
 def test_the_maps_are_those_of_the_methods_in_any_order(network, image, maps, target):
     x = image[None]
-    for layer in photo_maps.LAYERS:
-        close(maps.grad_cam(target, layer), attribution.grad_cam(network, x, target, layer)[0])
     for _ in range(2):  # what is kept survives being asked
-        close(maps.guided(target), attribution.guided_backprop(network, x, target)[0])
-        close(maps.gradient(target), attribution.saliency(network, x, target)[0])
-    close(maps.class_map(target), photonet.class_maps(network, x)[0, target])
+        found = maps.of(target)
+        close(found.guided, attribution.guided_backprop(network, x, target)[0])
+        close(found.gradient, attribution.saliency(network, x, target)[0])
+    close(found.class_map, photonet.class_maps(network, x)[0, target])
     close(maps.logits, predict(network, x)[0])
-    for layer in (*photo_maps.LAYERS, "maps"):
-        small = maps.class_map(target) if layer == "maps" else maps.grad_cam(target, layer)
-        close(maps.placed(small, layer), attribution.place(small[None], network, x, layer)[0])
+    assert tuple(found.grad_cam) == photo_maps.LAYERS
+    for layer, cam in found.grad_cam.items():
+        close(cam, attribution.grad_cam(network, x, target, layer)[0])
+    for layer, small in {**found.grad_cam, "maps": found.class_map}.items():
+        close(photo_maps.placed(small, layer, (83, 97)), attribution.place(small[None], network, x, layer)[0])
 
 
 def test_maps_can_be_asked_for_where_gradients_are_off_and_beside_another_thread(network, image, maps):
-    wanted = maps.gradient(CLASSES[0])
+    wanted = maps.of(CLASSES[0]).gradient
     done = threading.Event()
 
     def mask():
@@ -60,7 +62,7 @@ def test_maps_can_be_asked_for_where_gradients_are_off_and_beside_another_thread
         masking = other.submit(mask)
         try:
             for _ in range(3):
-                close(photo_maps.PhotoMaps(network, image).gradient(CLASSES[0]), wanted)
+                close(photo_maps.PhotoMaps(network, image).of(CLASSES[0]).gradient, wanted)
         finally:
             done.set()
         masking.result()
@@ -69,7 +71,7 @@ def test_maps_can_be_asked_for_where_gradients_are_off_and_beside_another_thread
 def test_the_network_is_left_as_it_was(network, image):
     network.train()
     maps = photo_maps.PhotoMaps(network, image)
-    maps.guided(3), maps.grad_cam(3, "fire2"), list(photo_maps.refined(network, image))
+    maps.of(3), list(photo_maps.refined(network, image))
     assert all(module.training for module in network.modules())
     assert not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in network.modules())
     assert all(p.grad is None for p in network.parameters())
@@ -93,10 +95,31 @@ def test_the_first_masks_give_the_coarse_map_and_the_last_the_fine_one(network, 
         assert [len(s.boxes) for s in steps][:2] == [25, 41]
 
 
+def test_maps_that_nobody_needs_anymore_leave_the_memory_at_once(network, image):
+    maps = photo_maps.PhotoMaps(network, image)
+    found = maps.of(3)
+    gone = weakref.ref(maps), weakref.ref(maps._kept["conv1"])
+    del maps
+    assert [find() for find in gone] == [None, None]
+    held = [found.class_map, found.gradient, found.guided, *found.grad_cam.values()]
+    assert sum(each.untyped_storage().nbytes() for each in held) < 40 * image.numel()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_way_back_through_a_convolution_of_stride_2_is_pytorchs(seed):
+    random = torch.Generator().manual_seed(seed)
+    channels, filters, height, width, *more = torch.randint(1, 8, (6,), generator=random).tolist()
+    sides = torch.Size((height + 9 + more[0], width + 9 + more[1]))
+    layer = torch.nn.Conv2d(channels, filters, (height, width), stride=2, dtype=torch.float64)
+    x = torch.rand((2, channels, *sides), generator=random, dtype=torch.float64, requires_grad=True)
+    y = layer(x)
+    gradient = torch.rand(y.shape, generator=random, dtype=torch.float64).transpose(2, 3).contiguous().transpose(2, 3)
+    (wanted,) = torch.autograd.grad(y, x, gradient)
+    torch.testing.assert_close(photo_maps._before(layer, gradient, sides), wanted)
+
+
 def test_what_it_does_not_have_is_refused(network, maps, image):
-    with pytest.raises(ValueError, match="asked for at one of conv1"):
-        maps.grad_cam(3, "fire1")
     with pytest.raises(ValueError, match="classes 0 to 999"):
-        maps.gradient(1000)
+        maps.of(1000)
     with pytest.raises(ValueError, match="at least 21×21"):
         photo_maps.PhotoMaps(network, image[:, :9])
