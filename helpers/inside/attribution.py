@@ -248,7 +248,7 @@ def grad_cam(model: nn.Module, x: Images, target: Target, layer: Layer) -> Tenso
     """
     need_gradients(model)
     with evaluating(model), record(model, layer, detach=False) as store, torch.enable_grad():
-        logits = logits_of(model, as_images(model, x).clone().requires_grad_())
+        logits = logits_of(model, as_images(model, x).clone().requires_grad_(), to_the_bit=True)
         name = next(iter(store.calls))
         if not store.calls[name] or store[name].ndim != 4:
             raise ValueError(f"Grad-CAM needs a layer with feature maps (N, C, h, w); {name} has none.")

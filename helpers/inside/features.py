@@ -54,7 +54,7 @@ def vectors(model: nn.Module, images: Images, batch_size: int | None = None) -> 
     with evaluating(model), torch.no_grad(), hooked([], before=[(dense[-1], keep)]):
         checked = as_images(model, images)
         for part in checked.split(images_at_once(checked.shape, 100) if batch_size is None else batch_size):
-            logits_of(model, part.to(memory_format=torch.channels_last))
+            logits_of(model, part)
     return np.concatenate(found)
 
 

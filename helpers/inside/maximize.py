@@ -162,7 +162,7 @@ def class_images(
             chosen = range(len(images)) if classes is None else classes
         target = as_target(list(chosen), logits_of(model, images))
         rows = torch.arange(len(images), device=images.device)
-        return ascend(lambda x: model(x)[rows, target], images, seed=seed, **options)
+        return ascend(lambda x: logits_of(model, x)[rows, target], images, seed=seed, **options)
 
 
 def filter_images(
@@ -199,7 +199,7 @@ def filter_images(
 
         def score(x: Tensor) -> Tensor:
             with record(model, layer, detach=False) as maps:
-                model(x)
+                answer(model, x)
             own = next(iter(maps.values()))[rows, wanted]
             return own.flatten(1).mean(1) if own.ndim > 1 else own
 
@@ -260,8 +260,7 @@ def smallest_epsilon(model: nn.Module, x: Images, target: Target, limit: float =
             still = torch.arange(len(few), device=images.device)  # those that no step has changed yet
             for step in range(steps + 1):
                 attacked = (few[still] + limit * step / steps * way[still]).clamp(0, 1)
-                # With the channels of a pixel side by side, max pooling takes a fraction of the time.
-                logits = model(attacked.contiguous(memory_format=torch.channels_last))
+                logits = logits_of(model, attacked)
                 wrong = logits.argmax(1) != truth[still]
                 smallest[still[wrong]] = limit * step / steps
                 still = still[~wrong]
@@ -279,7 +278,7 @@ def direction(model: nn.Module, x: Images, target: Target) -> Tensor:
     with evaluating(model), torch.enable_grad():
         for few, truth in zip(images.split(FEW), _truth(model, images, target), strict=True):
             leaf = few.clone().requires_grad_()
-            gradients += torch.autograd.grad(F.cross_entropy(model(leaf), truth, reduction="sum"), leaf)
+            gradients += torch.autograd.grad(F.cross_entropy(logits_of(model, leaf), truth, reduction="sum"), leaf)
     return torch.cat(gradients).sign()
 
 

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from helpers.inside.occlusion_incremental import incremental_logits, stages_of
-from helpers.network.device import keep_freed_memory
 from helpers.network.running import Images, as_images, evaluating, images_at_once, logits_of
 
 #: What :func:`fill_of` knows.
@@ -138,7 +137,6 @@ def occlusion(
     """
     if chunk is not None and (not isinstance(chunk, int) or chunk < 1):
         raise ValueError(f"chunk has to be a whole number of at least 1, not {chunk!r}.")
-    keep_freed_memory()
     home = x.device if isinstance(x, Tensor) else torch.device("cpu")
     with evaluating(model), torch.no_grad():
         image = as_images(model, x, "CHW")
@@ -150,7 +148,7 @@ def occlusion(
         windows = _windows(tops, lefts, size, (height, width))
         boxes = windows.flatten(0, 1)
         changes = _changes((image != fill).any(0).cpu(), boxes)
-        base = logits_of(model, image[None].to(memory_format=torch.channels_last))
+        base = logits_of(model, image[None])
         logits = base.repeat(len(boxes), 1)
         if changes.any():
             masked = masked_logits(model, image, fill, boxes[changes], chunk, incremental is not False)
@@ -224,7 +222,7 @@ def masked_logits(
         across = (columns >= left) & (columns < right)
         inside = (down[:, :, None] & across[:, None, :])[:, None]
         masked = torch.where(inside, fill, image)
-        logits.append(logits_of(model, masked.to(memory_format=torch.channels_last)))
+        logits.append(logits_of(model, masked))
     return torch.cat(logits)
 
 

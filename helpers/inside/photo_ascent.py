@@ -22,7 +22,7 @@ from helpers.inside.maximize import Ascent
 from helpers.inside.scores import need_gradients
 from helpers.network.hooks import record
 from helpers.network.photonet import MINIMUM, PhotoNet
-from helpers.network.running import evaluating
+from helpers.network.running import evaluating, logits_of
 
 #: Brightness, blue against orange and green against purple, as red, green, blue: columns of the square root of the
 #: covariance of colors in photographs (Olah et al. 2017), the longest of them 1.
@@ -105,7 +105,7 @@ def class_pictures(
 
     def score(images: Tensor) -> Tensor:
         with record(network, "classes", detach=False) as maps:
-            network(images.contiguous(memory_format=torch.channels_last))
+            logits_of(network, images)
         return maps["classes"][rows, wanted].mean((1, 2))
 
     strengths = waves(len(wanted), size, seed).requires_grad_()

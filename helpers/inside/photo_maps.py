@@ -70,8 +70,7 @@ class PhotoMaps:
         need_gradients(model)
         self._model, self._image = model, as_images(model, image, "CHW").detach()
         self._way = way = threading.local()  # each thread goes back by its own rule
-        # The channels of a pixel side by side: max pooling takes a fraction of the time.
-        x = self._image[None].clone(memory_format=torch.channels_last).requires_grad_()
+        x = self._image[None].clone().requires_grad_()
         self._kept: dict[str, Tensor] = {}
         asked = {model.get_submodule(name): name for name in (*LAYERS, "maps")}
 
@@ -201,7 +200,7 @@ def refined(model: PhotoNet, image: Images, value: float = 0.5) -> Iterator[Mask
     fill = as_fill(value, x)
     tops, lefts = (window_starts(n, size, step) for n in x.shape[1:])
     with evaluating(model), torch.no_grad():
-        base = logits_of(model, x[None].to(memory_format=torch.channels_last))[0]
+        base = logits_of(model, x[None])[0]
     done: list[Tensor] = []
     boxes: list[Tensor] = []
     total = len(tops) * len(lefts)

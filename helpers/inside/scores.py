@@ -85,7 +85,7 @@ def score_gradient(
         pixels = x.detach().clone().requires_grad_()
         # The network gets a copy, so that one that starts with an in-place layer may overwrite it.
         if neuron is None:
-            logits = logits_of(model, pixels.clone())
+            logits = logits_of(model, pixels.clone(), to_the_bit=True)
             scores = logits.gather(1, as_target(target, logits)[:, None])
         else:
             scores = _unit(model, pixels.clone(), neuron, target)
@@ -106,7 +106,7 @@ def _unit(model: nn.Module, x: Tensor, neuron: Neuron, target: Target) -> Tensor
         raise TypeError(f"A neuron is (layer, channel, row, column) or (layer, unit), not {neuron!r}.")
     layer, *index = neuron
     with record(model, layer, detach=False) as store:
-        logits_of(model, x)
+        logits_of(model, x, to_the_bit=True)
     answer = next(iter(store.values()))
     shape = tuple(answer.shape[1:])
     whole = all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in index)

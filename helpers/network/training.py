@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from helpers.data import Split
-from helpers.network.device import best_device, fast_bfloat16, keep_freed_memory
+from helpers.network.device import best_device, fast_bfloat16
 from helpers.network.history import Diverged, Epoch, History
-from helpers.network.running import as_floats, first_weight, known_labels, predict, seeded, tensors_of
+from helpers.network.running import as_floats, first_weight, known_labels, layout_of, predict, seeded, tensors_of
 
 Watcher = Callable[[History], object]
 
@@ -175,9 +175,8 @@ def fit(
         _check(model, *tensors_of(validation))
     device = best_device() if device == "auto" else _device(device)
     kind = torch.device(device).type
-    keep_freed_memory()
     half = fast and fast_bfloat16(kind)
-    layout = torch.channels_last if fast else torch.contiguous_format
+    layout = layout_of(model) if fast else torch.contiguous_format
     model.to(device).to(memory_format=layout)
     images, labels = images.to(device, form), labels.to(device)
     watchers = [] if watch is None else [watch] if callable(watch) else list(watch)
@@ -197,7 +196,7 @@ def fit(
                 started, first = time.perf_counter(), len(history.losses)
                 order = torch.randperm(len(images), generator=generator).to(device)
                 for rows in order.split(batch_size):
-                    batch = _augmented(images[rows], shift, each, flip, generator).contiguous(memory_format=layout)
+                    batch = _augmented(images[rows], shift, each, flip, generator).to(memory_format=layout)
                     loss, right = _one_step(model, descent, batch, labels[rows], smooth, half)
                     if rates is not None:
                         rates.step()

@@ -50,7 +50,7 @@ def test_the_record_of_the_climb(network):
     assert found.history.shape == (13, 10)
     assert torch.equal(found.history[-1], found.scores)
     assert (found.scores > found.history[0]).all()
-    assert torch.equal(found.scores, network(found.images).diagonal())
+    assert torch.allclose(found.scores, network(found.images).diagonal(), atol=1e-5)
 
 
 def test_with_jitter_the_record_is_of_the_images_as_they_lie(network):
