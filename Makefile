@@ -48,7 +48,7 @@ test: setup ## set up, then everything that must hold: helpers, project and less
 	$(PYTEST) -n 2 --ignore tests/project --ignore tests/lessons --ignore tests/browser tests
 	$(PYTEST) -n 2 tests/project tests/lessons
 	@if ls notebooks/*.ipynb >/dev/null 2>&1; then set -x; \
-	  $(PYTEST) -n 2 --dist loadfile -p tools.nbval_real_data --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks/; \
+	  $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -p tools.nbval_real_data --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks/; \
 	else echo "There are no notebooks to run yet."; fi
 
 test-browser: setup ## the lessons in a real JupyterLab, driven through headless Chromium

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 DATASETS = ("mnist", "fashion")
+#: The lessons that take longest, which begin first, so that no worker is alone with one of them in the end.
+LONGEST = ("photographs", "which_map", "shortcuts", "training", "robustness", "feature_space", "maximization")
 #: Megabytes (of 2**20 bytes) that the kernel of a lesson may hold at most; `import torch` alone takes 500.
 BUDGETS, OTHERS = {"start_here": 700}, 1000
 GRACE = 1.5  # the same lesson held 1,013 MB when alone and 1,343 on a busy computer: only what is far over is a mistake
@@ -34,7 +36,8 @@ def data_is_real() -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Switch the comparison off for `real-data` cells, if the data is not real."""
+    """Put long lessons first; switch the comparison off for `real-data` cells, if the data is not real."""
+    items.sort(key=lambda item: LONGEST.index(name) if (name := lesson(item.path)) in LONGEST else len(LONGEST))
     for item in items:
         cell = getattr(item, "cell", None)
         if cell is not None and "real-data" in cell.metadata.get("tags", []) and not data_is_real():
@@ -50,9 +53,14 @@ def peak(process: int) -> float | None:
         return None
 
 
+def lesson(path: Path) -> str:
+    """The name of a lesson, `which_map` of `15_which_map.ipynb`."""
+    return path.stem.partition("_")[2]
+
+
 def budget(path: Path) -> int:
     """What the kernel of this lesson may hold at most, in megabytes."""
-    return BUDGETS.get(path.stem.partition("_")[2], OTHERS)
+    return BUDGETS.get(lesson(path), OTHERS)
 
 
 @pytest.hookimpl(wrapper=True)
