@@ -38,6 +38,13 @@ def test_both_sheets_show_the_same_filter_at_the_same_place(tool, network, numbe
     assert f"response {found.values[number]:.0f}" in tool._titles[3].get_text()
 
 
+def test_each_row_of_filters_begins_with_a_number(tool):
+    words = {text.get_text(): text for text in tool._titles[0].axes.texts}
+    assert list(words) == [str(first) for first in range(0, 96, COLUMNS)]
+    for first, text in words.items():
+        assert text.get_position()[1] == int(first) // COLUMNS * SIDE + 3  # the middle of a filter of seven rows
+
+
 def test_response_is_strength_times_cosine(tool):
     """The title's cosine, times the lengths of filter and patch, plus the bias, is the title's response."""
     tool.set(number=5, photograph="wide", network="one")

@@ -1,5 +1,6 @@
 """Right and wrong answers to its exercises, and the claims of its prose and its predictions."""
 
+import itertools
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from helpers.exercises import learning_rate
 from helpers.exercises.learning_rate import LESSON
 from helpers.network.descent import descend, hump_gradient, valley_gradient
 from tests.lessons.common import endless, printing
@@ -300,3 +302,21 @@ def test_the_stored_race_holds_what_the_lesson_draws():
     for rung in stored["rungs"]:
         assert len(rung["seconds"]) == len(rung["epochs"]) == len(rung["validation"]) == len(rung["test"])
         assert min(rung["validation"]) >= stored["target"]
+
+
+COUNTS = [learning_rate._dead, *(other for other, _ in learning_rate._OTHER_COUNTS)]
+WAYS = {
+    "best rate": (learning_rate._measured, [learning_rate._best, *(other for other, _ in learning_rate._OTHER_RATES)]),
+    "dead filters": (learning_rate._bank, [*map(learning_rate._count, COUNTS)]),
+}
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(("make", "ways"), WAYS.values(), ids=WAYS)
+def test_any_two_ways_to_answer_differ_in_two_cases_or_more(make, ways, seed):
+    random = np.random.default_rng(seed)
+    cases = learning_rate._told_apart(lambda: make(random), ways[0], ways[1:])
+    assert len(cases) >= 7
+    answers = [[way(case) for case in cases] for way in ways]
+    for one, other in itertools.combinations(answers, 2):
+        assert sum(a != b for a, b in zip(one, other, strict=True)) >= 2
