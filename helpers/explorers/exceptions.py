@@ -37,6 +37,7 @@ class ExceptionsExplorer(Explorer):
 
     def __init__(self, study: Study | None = None, **values: Any) -> None:
         self.study = load() if study is None else study
+        self._shown: int | None = None  # the number of epochs whose curves are drawn
         super().__init__(**values)
 
     def controls(self) -> Mapping[str, widgets.Widget]:
@@ -62,7 +63,7 @@ class ExceptionsExplorer(Explorer):
             self._lines += axes.plot(shares, 0 * shares, color=color)
             spread = np.repeat(shares, self.study.accuracy.shape[2])
             self._points += axes.plot(spread, 0 * spread, "o", color=color, markersize=3.5, alpha=0.6)
-        self._now = axes.axvline(0, color=FAINT, linestyle="--", linewidth=1.4, zorder=0)
+        self._now = axes.axvline(0, color=FAINT, linestyle="--", linewidth=1.4, zorder=3)  # over what stays
         axes.set(xlim=(-0.02, 1.02), ylim=(0, 1.03), xlabel="share of training garments without a tag")
         axes.set_title(f"accuracy, {SEEDS}", fontsize=12, loc="left")
         ticks = [0, 0.25, 0.5, 0.75, 1]
@@ -84,10 +85,13 @@ class ExceptionsExplorer(Explorer):
         study = self.study
         here = study.at(share, epochs).mean(0)
         t, e = int(np.abs(study.shares - share).argmin()), int(np.flatnonzero(study.epochs == epochs)[0])
-        for i, (line, points, name) in enumerate(zip(self._lines, self._points, self._names, strict=True)):
-            line.set_ydata(study.accuracy[:, e, :, i].mean(1))
-            points.set_ydata(study.accuracy[:, e, :, i].ravel())
+        for i, name in enumerate(self._names):
             name.set_text(f"{CONDITIONS[i]}: {here[i]:.0%}")
+        if e != self._shown:
+            for i, (line, points) in enumerate(zip(self._lines, self._points, strict=True)):
+                line.set_ydata(study.accuracy[:, e, :, i].mean(1))
+                points.set_ydata(study.accuracy[:, e, :, i].ravel())
+            self._shown = e
         self._now.set_xdata([share, share])
         self._garment.set_data(study.images[garment])
         self._evidence.set_data(study.evidence[t, e, garment])

@@ -79,6 +79,7 @@ class TimeMachine(Explorer):
         for axis, shown in ((self._confusion.axes.xaxis, range(size)), (self._confusion.axes.yaxis, range(size))):
             axis.set_visible(True)
             axis.set_ticks(list(shown), [str(i) for i in shown], fontsize=9)
+            axis.set_zorder(-1)  # beside the image, and not drawn anew with it
         self._confusion.axes.tick_params(length=0, pad=1)
         self._filters.set_clim(*(s * limit([self.recording.filters]) for s in (-1, 1)))
         for artist in (self._filters, self._maps):
