@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -161,14 +163,19 @@ def test_what_shows_the_data_is_compared_on_the_real_data_only(real, failures, t
 
 def test_a_cell_that_is_not_of_the_data_is_compared_on_the_stand_in(monkeypatch):
     class Item:
-        def __init__(self, *tags):
+        def __init__(self, *tags, name="04_pooling.ipynb"):
             self.cell = nbformat.from_dict({"metadata": {"tags": list(tags)}})
             self.options = {"check": True}
+            self.path = Path(name)
 
     monkeypatch.setattr(nbval_real_data, "data_is_real", lambda: False)
     cells = [Item("nbval-check-output"), Item("nbval-check-output", "real-data"), Item()]
-    nbval_real_data.pytest_collection_modifyitems([*cells, object()])
+    nbval_real_data.pytest_collection_modifyitems([*cells, SimpleNamespace(path=Path("test_this.py"))])
     assert [item.options["check"] for item in cells] == [True, False, True]
+    long = [Item(name="17_shortcuts.ipynb"), Item(name="21_photographs.ipynb"), Item(name="21_photographs.ipynb")]
+    nbval_real_data.pytest_collection_modifyitems(mixed := [*cells, *long])
+    assert mixed == [long[1], long[2], long[0], *cells], "the longest first, else as before"
+    assert set(nbval_real_data.LONGEST) <= {nbval_real_data.lesson(path) for path in lessons.notebooks()}
 
 
 def test_a_presentation_starts_without_the_lessons_presented_before(tmp_path):
