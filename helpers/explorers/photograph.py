@@ -174,8 +174,10 @@ class PhotographExplorer(Explorer):
         """
         now = self._controls["photograph"].value
         best = {name: int(logits.argmax()) for name, logits in self._logits.items()}
-        likely = [(now, number) for _, number in self._target.options]
-        likely += [(name, best.get(name)) for name in self.photographs if name != now]
+        menu_of, chosen = [number for _, number in self._target.options], self._target.value
+        likely = [(now, number) for number in menu_of]
+        stays = chosen in menu_of[FIRST:]  # a class that was searched for stays with another photograph
+        likely += [(name, chosen if stays else best.get(name)) for name in self.photographs if name != now]
         unknown = [key for key in likely if key not in self._found]
         return unknown[0] if unknown and len(likely) <= KEPT else None
 

@@ -170,6 +170,13 @@ def test_where_a_kernel_runs_what_a_key_may_ask_for_next_is_found_ahead(tool, mo
     assert len(asked) == 6  # nothing was looked up anew
 
 
+def test_a_class_that_was_searched_for_is_found_ahead_on_other_photographs(tool):
+    tool.set(target="bow tie")
+    for _, number in tool._target.options:
+        tool._find("cat", number)
+    assert tool._ahead() == ("coffee", photonet.number("bow tie"))
+
+
 def test_only_so_many_answers_are_kept(tool, monkeypatch):
     monkeypatch.setattr(photograph, "KEPT", 3)
     for number in (1, 2, 3, 4, 1):
