@@ -222,7 +222,7 @@ def predict(model: nn.Module, images: Any, batch_size: int | None = None) -> Ten
 
     Every submodule's training flag is as before when the function returns; the result lies on the CPU. By default a
     hundred digits go through at a time, or four photographs, which stay near the processor; with five hundred digits it
-    waits for memory and takes almost twice as long.
+    waits for memory and takes half as long again.
 
     Raises:
         TypeError: if the model is not a network, or the images are not an array of floats.
