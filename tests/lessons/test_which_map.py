@@ -346,7 +346,7 @@ def test_the_letter_of_the_lesson_and_what_it_costs(model):
             cost[who, what] = float(lost.mean())
             if (who, what) == ("bribed", "own"):
                 assert before[4, 4] == pytest.approx(15, abs=0.5)
-                assert lost[4] == pytest.approx(6, abs=0.8), "about six of fifteen"
+                assert lost[4] == pytest.approx(6.5, abs=1.1), "six or seven of fifteen"
                 assert after[4].softmax(0)[4] > 0.99, "still a 4"
     assert cost["bribed", "own"] == pytest.approx(3.5, abs=0.4)
     assert cost["bribed", "blind"] == pytest.approx(5.4, abs=0.4)
