@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ElementHandle, Page, sync_playwright
 from playwright.sync_api import Error as Failed
 from playwright.sync_api import TimeoutError as TookTooLong
@@ -38,6 +39,18 @@ FLAGS = (
     "--use-fake-ui-for-media-stream",
 )
 WIDTH, HEIGHT = 1280, 1000
+#: Parts of JupyterLab that no lesson meets; each costs time whenever a page is opened (the list of formats to export a
+#: notebook to alone a second of the server's).
+UNNEEDED = (
+    "@jupyterlab/notebook-extension:export",
+    "@jupyterlab/notebook-extension:language-server",
+    "@jupyterlab/notebook-extension:update-raw-mimetype",
+    "@jupyterlab/apputils-extension:announcements",
+    "@jupyterlab/debugger-extension",
+    "@jupyterlab/extensionmanager-extension",
+    "@jupyterlab/lsp-extension",
+    "@jupyterlab/terminal-extension",
+)
 
 # -- the server and the browser ----------------------------------------------------------------------------------------
 
@@ -126,6 +139,9 @@ def jupyterlab(home: Path, notebooks: Path | None = None) -> Iterator[Lab]:
             *("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR"),
         )
     }
+    settings = Path(places["JUPYTER_CONFIG_DIR"]) / "labconfig" / "page_config.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps({"buildCheck": False, "disabledExtensions": dict.fromkeys(UNNEEDED, True)}))
     environment = {"OMP_NUM_THREADS": "1"} | os.environ | places
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     # A relative folder means the project's; the kernels run somewhere else.
@@ -302,9 +318,11 @@ class Notebook:
             self.page.wait_for_selector("body[data-jp-theme-light='false']", state="attached")
 
     def close(self) -> None:
-        """End the kernel and close the page."""
+        """Ask the kernel to end, which takes a while and need not be waited for, and close the page."""
         with contextlib.suppress(Exception):
-            self.page.evaluate("lesson.panel().sessionContext.shutdown()")
+            self.page.evaluate(
+                "Promise.race([lesson.panel().sessionContext.shutdown(), new Promise(done => setTimeout(done, 100))])"
+            )
         self.page.close()
 
     def execute(self, code: str) -> str:
@@ -430,6 +448,13 @@ class Notebook:
         path = SCREENSHOTS / f"{Path(self.name).stem}-{label}.png"
         element.screenshot(path=path)
         return path
+
+
+def barriers(page: Page, within: str | None = None) -> list[tuple[str, str]]:
+    """What axe-core finds serious or critical for users of a screen reader or a keyboard: (rule, start of the HTML)."""
+    found = Axe().run(page, context=within, options={"resultTypes": ["violations"]}).response["violations"]
+    serious = [rule for rule in found if rule["impact"] in ("serious", "critical")]
+    return [(rule["id"], node["html"][:200]) for rule in serious for node in rule["nodes"]]
 
 
 # -- moving the controls -----------------------------------------------------------------------------------------------

@@ -37,25 +37,33 @@ def vectors(model: nn.Module, images: Images, batch_size: int | None = None) -> 
 
     Raises:
         TypeError: if the images are no floats.
-        ValueError: if the images do not fit the network, or it has no dense layer.
+        ValueError: if the images do not fit the network, it has no dense layer, or batch_size is below 1.
     """
+    if batch_size is not None and (batch_size != int(batch_size) or batch_size < 1):
+        raise ValueError(f"batch_size is a number of images, at least 1; got {batch_size}.")
     dense: list[nn.Module] = [m for m in network(model).modules() if isinstance(m, nn.Linear)]
     last = [m for m in model.modules() if isinstance(m, nn.Conv2d)][-1:]
     dense = dense or [m for m in last if m.kernel_size == (1, 1)]
     if not dense:
         raise ValueError("The network has no nn.Linear layer, so that it is unclear what its feature space is.")
-    found: list[np.ndarray] = []
+    found: dict[str, np.ndarray] = {}
 
     def keep(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         rows = inputs[0].detach()
         rows = rows.mean((2, 3)) if isinstance(dense[-1], nn.Conv2d) else rows.flatten(1)
-        found.append(rows.float().cpu().numpy())
+        found["rows"] = rows.float().cpu().numpy()
 
     with evaluating(model), torch.no_grad(), hooked([], before=[(dense[-1], keep)]):
         checked = as_images(model, images)
-        for part in checked.split(images_at_once(checked.shape, 100) if batch_size is None else batch_size):
-            logits_of(model, part)
-    return np.concatenate(found)
+        batch_size = images_at_once(checked.shape, 100) if batch_size is None else int(batch_size)
+        features = np.empty((0, 0), np.float32)
+        # Written into one array at once, for the reason that `predict` has.
+        for first in range(0, len(checked), batch_size):
+            logits_of(model, checked[first : first + batch_size])
+            if not first:
+                features = np.empty((len(checked), found["rows"].shape[1]), np.float32)
+            features[first : first + batch_size] = found["rows"]
+    return features
 
 
 class Neighbors(NamedTuple):

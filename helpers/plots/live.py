@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from helpers.network.history import History
@@ -15,13 +16,20 @@ from helpers.plots.style import COLORS, FAINT, RC, Picture, figure
 
 def history(record: History, *, title: str = "", alt: str = "") -> Picture:
     """Loss and accuracy of a training run: every step faintly, their running mean, and the validation split as dots."""
+    drawn = _panels()
     with matplotlib.rc_context(RC):
-        drawn = figure(9.0, 3.2)
-        left, right = drawn.subplots(1, 2)
-        _draw(left, right, record)
+        _draw(*drawn.axes, record)
         if title:
             drawn.suptitle(title, fontsize=14)
     return Picture(drawn, alt or _describe(record))
+
+
+def _panels() -> Figure:
+    """A figure with two empty panels."""
+    with matplotlib.rc_context(RC):
+        drawn = figure(9.0, 3.2)
+        drawn.subplots(1, 2)
+    return drawn
 
 
 def _smooth(values: list[float], window: int) -> np.ndarray:
@@ -87,6 +95,7 @@ class LiveCurves:
         self.every = every
         self._due = 0.0
         self._handle: Any = None
+        self._figure: Figure | None = None
 
     def __call__(self, record: History) -> None:
         """Redraw if it is time."""
@@ -100,7 +109,7 @@ class LiveCurves:
         """Draw the final state."""
         if record.losses:
             self._show(record)
-        self._due, self._handle = 0.0, None
+        self._due, self._handle, self._figure = 0.0, None, None
 
     def _show(self, record: History) -> None:
         from IPython import get_ipython
@@ -108,7 +117,14 @@ class LiveCurves:
 
         if get_ipython() is None:  # a script has the progress bar and nowhere to draw
             return
-        picture = history(record)
+        # One figure for all: each new one would stay in memory until Python looks for cycles, up to fifty megabytes.
+        self._figure = self._figure or _panels()
+        with matplotlib.rc_context(RC):
+            for axes in self._figure.axes:
+                axes.clear()
+            _draw(*self._figure.axes, record)
+            self._figure.set_layout_engine("constrained")
+        picture = Picture(self._figure, _describe(record))
         if self._handle is None:
             self._handle = display(picture, display_id=True)
         else:

@@ -1,7 +1,8 @@
 """Controls in JupyterLab by keyboard and screen reader: the extension in jupyter/controls.js, which set-up installs."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+
+from tools.browser import Notebook, barriers
 
 pytestmark = pytest.mark.browser
 CELLS = [
@@ -15,8 +16,6 @@ CELLS = [
 @pytest.fixture(scope="module")
 def live(browser, lab):
     """A tool, a slider with two handles and a prediction, alive."""
-    from tools.browser import Notebook
-
     notebook = Notebook(browser, lab, lab.store("controls.ipynb", CELLS))
     notebook.run_all()
     yield notebook
@@ -35,13 +34,7 @@ def test_every_control_has_a_name(live):
         each.get_attribute("aria-label") for each in live.page.query_selector_all(".explorer input[type=number]")
     ]
     assert weights[:2] == ["weight in row 0, column 0", "weight in row 0, column 1"]
-    found = Axe().run(live.page, context=".jupyter-widgets").response["violations"]
-    assert [
-        (rule["id"], node["html"])
-        for rule in found
-        if rule["impact"] in ("serious", "critical")
-        for node in rule["nodes"]
-    ] == []
+    assert barriers(live.page, ".jupyter-widgets") == []
 
 
 def test_arrows_move_a_slider_and_not_the_notebook(live):

@@ -36,8 +36,8 @@ def address(tmp_path_factory):
         server.wait(20)
 
 
-@pytest.fixture
-def presented(browser, address):
+@pytest.fixture(scope="module")
+def projector(browser, address):
     """The deck in a browser window of the size of a projector."""
     context = browser.new_context(viewport={"width": 1280, "height": 720})
     page = context.new_page()
@@ -45,6 +45,14 @@ def presented(browser, address):
     page.wait_for_function("window.deck && window.deck.shown.length", timeout=60_000)
     yield page
     context.close()
+
+
+@pytest.fixture
+def presented(projector):
+    """The deck at its first slide, whose keys nothing else has."""
+    projector.keyboard.press("Escape")
+    projector.evaluate("deck.show(0, 0)")
+    return projector
 
 
 def place(page):

@@ -4,6 +4,7 @@ import pytest
 
 from helpers.data import strokes
 from tools import browser as browser_tools
+from tools.browser import Notebook
 
 pytestmark = pytest.mark.browser
 
@@ -11,9 +12,23 @@ SOURCES = ("from helpers.explorers.draw import DrawDigit", "tool = DrawDigit()\n
 
 
 @pytest.fixture(scope="module")
-def sheet(lab):
-    """A notebook with nothing but the tool, stored as `make notebooks` stores a lesson."""
-    return lab.store("sheet.ipynb", SOURCES)
+def sheet(browser, lab):
+    """A notebook with nothing but the tool, stored as `make notebooks` stores a lesson, and run."""
+    notebook = Notebook(browser, lab, lab.store("sheet.ipynb", SOURCES))
+    assert notebook.cell(1).wait_for_selector(".jp-RenderedImage img").is_visible()
+    notebook.run_all()
+    notebook.execute("start = dict(tool.values)")
+    yield notebook
+    notebook.close()
+
+
+@pytest.fixture
+def drawn(sheet):
+    """The notebook and its tool as it was at the beginning; nothing complains in the end."""
+    sheet.execute("tool.set(**start)")
+    (tool,) = sheet.tools()
+    yield sheet, tool
+    assert sheet.complaints() == []
 
 
 def draw_with_the_mouse(notebook, drawing):
@@ -35,12 +50,8 @@ def answer(notebook):
     return notebook.execute("print(tool._answer.get_text())").split(",")[0].strip()
 
 
-def test_ten_digits_drawn_with_the_mouse_are_read(sheet, opened):
-    notebook = opened(sheet)
-    assert notebook.cell(1).wait_for_selector(".jp-RenderedImage img").is_visible()
-    notebook.run_all()
-    assert notebook.complaints() == []
-    (tool,) = notebook.tools()
+def test_ten_digits_drawn_with_the_mouse_are_read(drawn):
+    notebook, tool = drawn
     press = {name: browser_tools.find_control(tool, name) for name in ("clear", "undo")}
     read = {}
     for digit, drawing in strokes.DIGITS.items():
@@ -63,14 +74,11 @@ def test_ten_digits_drawn_with_the_mouse_are_read(sheet, opened):
     press["clear"].click()
     press["undo"].click()
     assert notebook.execute(count).strip() == "1"
-    assert notebook.complaints() == []
 
 
-def test_what_is_drawn_stands_on_the_sheet(sheet, opened):
+def test_what_is_drawn_stands_on_the_sheet(drawn):
     """The white of the pen is where the mouse was, and nowhere else."""
-    notebook = opened(sheet)
-    notebook.run_all()
-    (tool,) = notebook.tools()
+    notebook, tool = drawn
     browser_tools.find_control(tool, "clear").click()
     draw_with_the_mouse(notebook, [[(0.2, 0.5), (0.8, 0.5)]])
     answer(notebook)
@@ -90,10 +98,8 @@ def test_what_is_drawn_stands_on_the_sheet(sheet, opened):
     assert abs(beside["y"] - box["y"]) < 40
 
 
-def test_every_control_around_the_sheet_changes_the_picture(sheet, opened):
-    notebook = opened(sheet)
-    notebook.run_all()
-    (tool,) = notebook.tools()
+def test_every_control_around_the_sheet_changes_the_picture(drawn):
+    notebook, tool = drawn
     moved, wrong = browser_tools.move_everything(notebook, tool)
     assert wrong == []
     assert moved == ["example", "network", "thickness", "turn", "fill", "clear", "undo"]

@@ -76,22 +76,34 @@ def see_stored_pictures(notebook, cells):
         notebook.picture(notebook.cell(index), f"tool-{index:02}-before")
 
 
+#: Chooses one option after the other as a mouse would, and tells what each of them answered.
+CHOOSE = """
+async question => {
+  const said = [];
+  const text = () => question.querySelector('.prediction-answer').innerText.trim();
+  for (const button of question.querySelectorAll('button')) {
+    button.scrollIntoView({block: 'center'});
+    const box = button.getBoundingClientRect();
+    const met = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    if (!button.contains(met)) { said.push('no mouse reaches ' + button.innerText); continue; }
+    button.click();
+    for (let wait = 0; wait < 300 && (!text() || said.includes(text())); wait++)
+      await new Promise(done => setTimeout(done, 10));
+    said.push(said.includes(text()) ? 'nothing new after ' + button.innerText : text());
+  }
+  return said;
+}
+"""
+
+
 def choose_every_option(notebook):
-    """Click every option of every prediction: an explanation appears, and another option explains something else."""
+    """Click every option of every prediction: an explanation appears, another for each; return how many there are."""
     questions = notebook.page.query_selector_all(".prediction")
     for question in questions:
-        question.scroll_into_view_if_needed()
-        said = set()
-        for button in question.query_selector_all("button"):
-            button.click()
-            for _ in range(100):
-                answer = question.query_selector(".prediction-answer").inner_text().strip()
-                if answer and answer not in said:
-                    break
-                notebook.page.wait_for_timeout(30)
-            assert answer not in said, f"no new explanation for {button.inner_text()!r}"
-            assert "Right." in answer or "Not yet." in answer
-            said.add(answer)
+        said = question.evaluate(CHOOSE)
+        wrong = [answer for answer in said if not answer.startswith(("✓ Right.", "✗ Not yet."))]
+        assert said, "a prediction without options"
+        assert not wrong, wrong
     return len(questions)
 
 

@@ -381,6 +381,21 @@ def test_a_method_a_wrapped_function_and_an_object_can_be_stubs():
     assert call(Answer(), 2) == 4
 
 
+def test_dots_without_return_are_a_stub_and_a_number_without_return_is_none():
+    def stub(x):
+        """What is wanted."""
+        ...
+
+    def forgotten(x):
+        """What is wanted."""
+        7  # noqa: B018, what a student may forget
+
+    with pytest.raises(Blank):
+        call(stub, 1)
+    with pytest.raises(Wrong, match="is there a `return`"):
+        call(forgotten, 1)
+
+
 def test_a_branch_that_is_missing_is_not_a_stub():
     def relu(x, rule):
         if rule == "keep":

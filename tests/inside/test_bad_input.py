@@ -81,6 +81,11 @@ def test_masks_that_cannot_be_laid(size, stride):
     refused("mask|stride|size", occlusion.occlusion, ..., PAIR[0], size, stride)
 
 
+@pytest.mark.parametrize("size", [0, -1, 1.5])
+def test_batches_that_hold_no_images(size):
+    refused("at least 1", lambda model: features.vectors(model, PAIR, batch_size=size), ...)
+
+
 def test_a_network_whose_weights_are_nan_is_named():
     broken = ConvNet()
     with torch.no_grad():
