@@ -17,11 +17,12 @@ from typing import Any, Literal
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from PIL import Image
+
+from helpers.plots.canvas import Canvas
 
 Kind = Literal["image", "weights", "response", "activation"]
 
@@ -73,7 +74,7 @@ def figure(width: float = 9.0, height: float = 3.0, layout: str | None = "constr
     """A figure in the house style that belongs to nobody else: never shown twice, never left open. Inches."""
     with matplotlib.rc_context(RC):
         drawn = Figure(figsize=(width, height), dpi=DPI, layout=layout)
-        FigureCanvasAgg(drawn)
+        Canvas(drawn)
     return drawn
 
 
