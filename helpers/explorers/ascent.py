@@ -61,11 +61,12 @@ class AscentExplorer(Explorer):
         places = [(0.005 + i % columns * 0.66 / columns, 0.5 - 0.495 * (i // columns)) for i in range(count)]
         self._panels = [panel(drawn.add_axes((*place, 0.63 / columns, 0.41)), size=10, pad=3) for place in places]
         self._curve_axes = drawn.add_axes((0.735, 0.18, 0.245, 0.7))
-        (self._curve,) = self._curve_axes.plot([], [], color=COLORS[0])
-        (self._dot,) = self._curve_axes.plot([], [], "o", color=COLORS[1], markersize=9)
+        # What moves lies above the numbers at the axes, so that these are not drawn again.
+        (self._curve,) = self._curve_axes.plot([], [], color=COLORS[0], zorder=3)
+        (self._dot,) = self._curve_axes.plot([], [], "o", color=COLORS[1], markersize=9, zorder=3)
         self._curve_axes.set(xlabel="step")
         self._curve_axes.grid(axis="y", alpha=0.25)
-        self._name = self._curve_axes.set_title("", fontsize=11)
+        self._name = self._curve_axes.set_title("", fontsize=11, zorder=3)
         return drawn
 
     def draw(self, rule: str, frame: int, shown: int) -> None:

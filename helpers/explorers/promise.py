@@ -60,13 +60,14 @@ class PromiseExplorer(ImageExplorer):
         color_bar(drawn, self._map, (0.54, 0.13, 0.012, 0.6))
         chart = drawn.add_axes((0.665, 0.165, 0.33, 0.65))
         chart.axhline(0, color=FAINT, linewidth=0.8)
-        self._truth = chart.plot([], [], color=COLORS[0], label="what happens")[0]
-        self._line = chart.plot([], [], color=COLORS[1], linestyle="--", label="the promise")[0]
-        self._dot = chart.plot([], [], "o", color=COLORS[0], markersize=9)[0]
-        self._end = chart.plot([], [], "o", color=COLORS[1], markersize=9)[0]
+        # What moves lies above axes and legend, so that these are not drawn again.
+        self._truth = chart.plot([], [], color=COLORS[0], label="what happens", zorder=3)[0]
+        self._line = chart.plot([], [], color=COLORS[1], linestyle="--", label="the promise", zorder=3)[0]
+        self._dot = chart.plot([], [], "o", color=COLORS[0], markersize=9, zorder=3)[0]
+        self._end = chart.plot([], [], "o", color=COLORS[1], markersize=9, zorder=3)[0]
         chart.set(xlim=(-0.04, 1.04), ylim=(-2.8, 2.0), xlabel="value of the pixel", ylabel="change of the logit")
-        chart.legend(loc="lower left", fontsize=11)
-        self._titles = (*self._titles, chart.set_title("", fontsize=12))
+        chart.legend(loc="lower left", fontsize=11).set_zorder(2.6)
+        self._titles = (*self._titles, chart.set_title("", fontsize=12, zorder=3))
         return drawn
 
     def draw(self, image: int, target: int, row: int, column: int, value: float) -> None:
