@@ -1,5 +1,7 @@
 """Every lesson as a student meets it: the stored picture of a tool, Run All, the living tool, each control moved."""
 
+import contextlib
+
 import pytest
 
 from tools import browser as browser_tools
@@ -126,11 +128,30 @@ def cut_off(notebook):
     ]
 
 
+@pytest.fixture(scope="session")
+def turned_to(browser, lab):
+    """A function that opens one lesson after the other in the same page; a new one where that fails."""
+    held = []
+
+    def turn_to(name):
+        if held:
+            with contextlib.suppress(Exception):
+                held[-1].turn_to(name)
+                return held[-1]
+            held.pop().close()
+        held.append(browser_tools.Notebook(browser, lab, name))
+        return held[-1]
+
+    yield turn_to
+    for notebook in held:
+        notebook.close()
+
+
 @pytest.mark.parametrize("path", lessons.notebooks(), ids=lambda path: path.stem)
-def test_lesson(path, opened):
+def test_lesson(path, turned_to):
     """A lesson fits on slides before and after it ran; its tools can be seen before, live after, each control works."""
     cells = lessons.tool_cells(path)
-    notebook = opened(path.name)
+    notebook = turned_to(path.name)
     wrong = cut_off(notebook)
     see_stored_pictures(notebook, cells)
     notebook.run_all()
