@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from torch import Tensor
 
 from helpers.explorers.parts import Bars, ImageExplorer, color_bar, menu, panel, shade, slider
 from helpers.inside import attribution
@@ -15,6 +17,11 @@ from helpers.inside.occlusion import FILLS, cover, fill_of
 from helpers.network import running
 from helpers.plots.pixels import pixels
 from helpers.plots.style import as_array, figure, limit
+
+#: Seconds of rest before the next image's map is found ahead, how many maps are kept, and how long one may take.
+REST, KEPT, QUICK = 0.02, 8, 0.1
+#: What a map depends on: image, size, stride, fill.
+Key = tuple[int, int, int, str]
 
 
 class OcclusionExplorer(ImageExplorer):
@@ -24,8 +31,6 @@ class OcclusionExplorer(ImageExplorer):
         "Occlusion explorer: an image with a mask to move, what the logit of a chosen class loses by it, the "
         "probabilities the network gives, and the map of the mean drop over all positions of the mask."
     )
-
-    _found: tuple[Hashable, attribution.Occlusion] | None = None
 
     def controls(self) -> Mapping[str, widgets.Widget]:
         """Image, class, and the mask: its size, stride, fill, and the row and column of its corner."""
@@ -42,6 +47,8 @@ class OcclusionExplorer(ImageExplorer):
 
     def build(self) -> Figure:
         """The image with its mask, the bars, and the map."""
+        self._found: dict[Key, attribution.Occlusion] = {}
+        self._last: Key | None = None
         drawn = figure(9.4, 3.1, layout=None)
         left, right = (drawn.add_axes((x, 0.02, 0.3, 0.86)) for x in (0.005, 0.625))
         self._shown, self._name = panel(left, size=13)
@@ -56,7 +63,7 @@ class OcclusionExplorer(ImageExplorer):
         """Mask the image at one place and score it; look up the map of all places, computed once for each setting."""
         original = self.images[image]
         value = fill_of(fill, original)
-        found = self._everywhere((image, size, stride, fill), original, size, stride, value)
+        found = self._everywhere((image, size, stride, fill))
         covered = cover(original, row, column, size, value)
         logits = running.predict(self.model, covered[None])[0]
         chances = as_array(logits.softmax(0))
@@ -74,9 +81,28 @@ class OcclusionExplorer(ImageExplorer):
         self._ink.set_data(shade(as_array(original).mean(axis=0) > 0.5))
         self._title.set_text(f"drop in logit of {self.classes[chosen]}, ±{top:.2g}")
 
-    def _everywhere(
-        self, key: Hashable, image: Tensor, size: int, stride: int, value: float | Tensor
-    ) -> attribution.Occlusion:
-        if self._found is None or self._found[0] != key:
-            self._found = (key, attribution.occlusion(self.model, image, size, stride, value))
-        return self._found[1]
+    def _everywhere(self, key: Key) -> attribution.Occlusion:
+        """The map of all places; where somebody goes from image to image, the next one is found ahead."""
+        before, self._last = self._last, key
+        started, known = time.perf_counter(), key in self._found
+        found = self._kept(key)
+        step = key[0] - before[0] if before and before[1:] == key[1:] else 0
+        quick = known or time.perf_counter() - started < QUICK
+        if quick and abs(step) == 1 and 0 <= key[0] + step < len(self.images):
+            with contextlib.suppress(RuntimeError):  # a script has no loop
+                asyncio.get_running_loop().call_later(REST, self._find_ahead, (key[0] + step, *key[1:]))
+        return found
+
+    def _kept(self, key: Key) -> attribution.Occlusion:
+        if key not in self._found:
+            image, size, stride, fill = key
+            value = fill_of(fill, self.images[image])
+            self._found[key] = attribution.occlusion(self.model, self.images[image], size, stride, value)
+            while len(self._found) > KEPT:
+                self._found.pop(next(iter(self._found)))
+        return self._found[key]
+
+    def _find_ahead(self, key: Key) -> None:
+        with self._busy:
+            if self._last and abs(key[0] - self._last[0]) == 1 and key[1:] == self._last[1:]:
+                self._kept(key)

@@ -74,13 +74,15 @@ class TurnDigit(Explorer):
         left = 2.45 + longest + 1.35 * len(self.models) + 0.55
         axes = inches(drawn, left, 0.55, 9.25 - left, 1.62)
         self._curves = [
-            axes.plot(ANGLES, 0 * ANGLES, color=COLORS[i], label=name)[0] for i, name in enumerate(self.models)
+            axes.plot(ANGLES, 0 * ANGLES, color=color, label=name, zorder=3)[0]
+            for color, name in zip(COLORS, self.models, strict=False)
         ]
-        self._now = axes.axvline(0, color=FAINT, linestyle="--", linewidth=1.4)
+        # What moves lies above axes and legend, so that these are not drawn again.
+        self._now = axes.axvline(0, color=FAINT, linestyle="--", linewidth=1.4, zorder=3)
         axes.set(xlim=(-180, 180), ylim=(-0.02, 1.04), xticks=[-180, -90, 0, 90, 180], xlabel="angle")
         axes.set_ylabel("p of the true class", fontsize=11)
         # Above the curves, which may be anywhere.
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=11)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=11).set_zorder(2.6)
         return drawn
 
     def draw(self, image: int, angle: int, scale: float, right: int, down: int, noise: float) -> None:

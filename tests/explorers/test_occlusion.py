@@ -1,8 +1,11 @@
 """The occlusion explorer: what it draws are the numbers of the library."""
 
+import asyncio
+
 import pytest
 import torch
 
+from helpers.explorers import occlusion
 from helpers.explorers.occlusion import OcclusionExplorer
 from helpers.inside import attribution
 from helpers.inside.occlusion import fill_of
@@ -41,6 +44,34 @@ def test_the_explorer_draws_the_numbers_of_the_library(tool, fill):
     assert tool._name.get_text() == f"a 3, {here}"
     chances = logits.softmax(0)
     assert [bar.get_width() for bar in tool._bars.patches] == pytest.approx(chances.tolist(), abs=1e-5)
+
+
+def test_the_next_image_is_found_ahead_and_little_is_kept(tool, monkeypatch):
+    """In a loop, as in a kernel: who goes from image to image finds the next map ready; other settings cost nothing."""
+    monkeypatch.setattr(occlusion, "KEPT", 2)
+    seen = []
+    real = attribution.occlusion
+
+    def watched(model, image, size, *rest):
+        seen.append((next(i for i in range(3) if torch.equal(image, tool.images[i])), size))
+        return real(model, image, size, *rest)
+
+    monkeypatch.setattr(occlusion.attribution, "occlusion", watched)
+
+    async def walk():
+        tool.set(image=1)
+        await asyncio.sleep(0.1)
+        assert seen == [(1, 5), (2, 5)]
+        tool.set(image=2)
+        await asyncio.sleep(0.1)
+        assert seen == [(1, 5), (2, 5)]  # known, and there is no fourth image
+        tool.set(size=7)
+        tool.set(row=3)
+        await asyncio.sleep(0.1)
+        assert seen[2:] == [(2, 7)]
+        assert len(tool._found) == 2
+
+    asyncio.run(walk())
 
 
 def test_a_stride_that_leaves_gaps_is_explained_and_not_drawn(tool):
