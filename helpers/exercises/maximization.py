@@ -217,6 +217,11 @@ def _loss(z: Tensor, goal: int) -> Tensor:
     return F.cross_entropy(z, torch.full((len(z),), goal), reduction="sum")
 
 
+def _clear(slope: Tensor) -> Tensor:
+    """Where the sign of a gradient (N, 1, H, W) is no matter of rounding, relative to the largest of each image."""
+    return slope.abs() > 1e-3 * slope.abs().amax((1, 2, 3), keepdim=True)
+
+
 def _foreseen(model: nn.Module, x: Tensor, goal: int, epsilon: float) -> list[tuple[Tensor, str]]:
     """The right step, and what the known mistakes make of the images, each with its hint."""
 
@@ -252,7 +257,7 @@ def _foreseen(model: nn.Module, x: Tensor, goal: int, epsilon: float) -> list[tu
 @LESSON.check("make-it-say")
 def make_it_say(answer: Any) -> str:
     """One signed step down the loss of any goal, for batches of any size; compared where the gradient is not 0."""
-    found, cases, astray = [], [], False
+    found, cases, strict, astray = [], [], [], False
     for rng, count, goal in zip(trials(5), (4, 1, 3, 5, 2), (8, 0, 9, 3, 5), strict=True):
         epsilon, softer, slope = float(rng.uniform(0.03, 0.29)), torch.zeros(1), torch.zeros(1)
         clear = torch.ones(1, dtype=torch.bool)
@@ -260,14 +265,18 @@ def make_it_say(answer: Any) -> str:
             model, x = _network(rng), torch.rand(count, 1, 28, 28)
             slope = _gradient(_loss)(model, x, goal)
             softer = _gradient(lambda z, c: _loss(z.softmax(1), c))(model, x, goal)
-            clear = slope.abs() > 1e-3 * slope.abs().amax((1, 2, 3), keepdim=True)  # else its sign is rounding
+            clear, both = _clear(slope), _clear(slope) & _clear(softer)
         moved = tensor(call(answer, model, x, goal, epsilon), x.shape)
-        found.append(moved[clear])
-        cases.append([(value[clear], hint) for value, hint in _foreseen(model, x, goal, epsilon)])
+        foreseen = _foreseen(model, x, goal, epsilon)
+        found.append(moved[both])
+        cases.append([(value[both], hint) for value, hint in foreseen])
+        strict.append((moved[clear], foreseen[0][0][clear]))
         rest = moved[~clear]
         astray |= bool(((rest - x[~clear]).abs() > epsilon + 1e-4).any() or rest.min() < 0 or rest.max() > 1)
     wanted, *mistakes = [(torch.cat([value for value, _ in one]), one[0][1]) for one in zip(*cases, strict=True)]
-    expect(torch.cat(found), wanted[0], mistakes, "Not x − ε · sign(gradient of the loss of the goal), kept in [0, 1].")
+    other = "Not x − ε · sign(gradient of the loss of the goal), kept in [0, 1]."
+    expect(torch.cat(found), wanted[0], mistakes, other)
+    expect(torch.cat([here for here, _ in strict]), torch.cat([there for _, there in strict]), (), other)
     if astray:
         raise Wrong("Pixels whose gradient is 0 may stay or move by ε, but no further and not out of [0, 1].")
     return "The same move as maximization, one step long, with a digit as the start."

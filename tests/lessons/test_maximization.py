@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from helpers import data
+from helpers.exercises import core, judge
 from helpers.inside import maximize
 from helpers.network import checkpoints, running, training
 from helpers.network.models import ConvNet
@@ -289,6 +290,12 @@ WRONG = {
         (lambda: (raises,), "undefined_name"),
     ],
 }
+
+
+@pytest.mark.parametrize("seed", [25, 1346828229])
+def test_a_second_softmax_is_named_where_its_own_gradient_is_rounding(seed, monkeypatch):
+    monkeypatch.setattr(judge.secrets, "randbits", lambda _: seed)
+    assert "no softmax before it" in core.check("maximization/make-it-say", step(score=softmax_twice)).message
 
 
 # What the prose and the predictions say -------------------------------------------------------------------------------
