@@ -385,8 +385,8 @@ def test_two_judges_name_the_tangles_and_share_a_third_of_their_logit(trained, m
     images, labels = mnist.test.images[:1000], mnist.test.labels[:1000]
     classes, places = torch.arange(10), torch.randperm(784, generator=torch.Generator().manual_seed(0))
     own = running.predict(trained, images)[range(1000), labels].mean()
-    for judge in judges:
-        real = running.predict(judge, images)[range(1000), labels].mean() / own
+    for other in judges:
+        real = running.predict(other, images)[range(1000), labels].mean() / own
         for start in (0, 1):
             shares = {}
             for name, found in climbs.items():
