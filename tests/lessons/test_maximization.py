@@ -390,12 +390,12 @@ def test_two_judges_name_the_tangles_and_share_a_third_of_their_logit(trained, m
         for start in (0, 1):
             shares = {}
             for name, found in climbs.items():
-                logits = running.predict(judge, found[start].images)
+                logits = running.predict(other, found[start].images)
                 shares[name] = (logits.diagonal().mean() / found[start].scores.mean()).item()
                 assert (logits.argmax(1) == classes).sum() >= 8
             wild = climbs["no rule"][start].images
             shuffled = wild.flatten(1)[:, places].view_as(wild)
-            assert (running.predict(judge, shuffled).argmax(1) == classes).sum() <= 3
+            assert (running.predict(other, shuffled).argmax(1) == classes).sum() <= 3
             assert max(list(shares.values())[:3]) < 0.42
             assert shares["+ total variation"] + 0.1 < shares["+ jitter and blur"] < real - 0.1
 
