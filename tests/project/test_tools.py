@@ -178,6 +178,27 @@ def test_a_cell_that_is_not_of_the_data_is_compared_on_the_stand_in(monkeypatch)
     assert set(nbval_real_data.LONGEST) <= {nbval_real_data.lesson(path) for path in lessons.notebooks()}
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells")
+def test_the_memory_of_a_kernel_is_its_peak_without_the_pages_of_files(tmp_path):
+    (tmp_path / "library").write_bytes(bytes(range(256)) * 4096 * 100)  # 100 MB
+    script = f"""
+import mmap, os
+from tools.nbval_real_data import peak
+start = peak(os.getpid())
+with open({str(tmp_path / "library")!r}, "rb") as file:
+    pages = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+assert sum(pages[::4096]) == 0
+mapped = peak(os.getpid())
+block = bytearray(100 * 2**20)
+del block
+print(mapped - start, peak(os.getpid()) - start)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    mapped, held = map(float, done.stdout.split())
+    assert mapped < 10
+    assert 90 < held < 115
+
+
 def test_a_presentation_starts_without_the_lessons_presented_before(tmp_path):
     slides.prepare(tmp_path)
     (tmp_path / "workspaces").mkdir()
