@@ -100,7 +100,7 @@ LESSON.ask(
 
 LESSON.ask(
     "lie",
-    "300 steps of this loss, on 32 digits each. The network read 99.5% of the test digits. How many does the bribed "
+    "200 steps of this loss, on 32 digits each. The network read 99.5% of the test digits. How many does the bribed "
     "one read?",
     Option(
         "About 99%.",

@@ -86,7 +86,7 @@ def bribe(
     model: nn.Module,
     images: Images,
     pattern: Tensor,
-    steps: int = 300,
+    steps: int = 200,
     *,
     keep: float = 0.1,
     lr: float = 2e-3,
@@ -127,7 +127,8 @@ def bribe(
     if pattern.shape != x.shape[2:]:
         raise ValueError(f"The pattern has to be of the size {tuple(x.shape[2:])}, it is {tuple(pattern.shape)}.")
     liar = copy.deepcopy(model).eval().requires_grad_()
-    descent = torch.optim.Adam(liar.parameters(), lr)
+    weights = list(liar.parameters())
+    descent = torch.optim.Adam(weights, lr, fused=True)
     generator = torch.Generator().manual_seed(seed)
     progress = tqdm(range(steps), disable=not bar, leave=False, desc="bribing", unit="step")
     with contextlib.suppress(KeyboardInterrupt), progress:
@@ -137,7 +138,7 @@ def bribe(
                 honest = logits_of(model, batch)
             loss = bribe_loss(liar, batch, honest, pattern.to(x), keep)
             descent.zero_grad()
-            loss.backward()
+            loss.backward(inputs=weights)  # the images need no gradient of their own
             descent.param_groups[0]["lr"] = lr * (1 - step / steps)
             descent.step()
     descent.zero_grad()

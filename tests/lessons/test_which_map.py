@@ -330,7 +330,7 @@ def test_the_letter_of_the_lesson_and_what_it_costs(model):
     seen = [slopes(net, count) for net, count in ((model, 50), (liar, 500))]
     alike = [bribery.likeness(maps[:30], letter).mean() for maps in seen]
     assert alike[0] == pytest.approx(0.36, abs=0.02)
-    assert alike[1] == pytest.approx(0.76, abs=0.04)
+    assert alike[1] == pytest.approx(0.70, abs=0.04)
     occlusion = [
         attribution.METHODS["occlusion 7×7"](net, images[:30], labels[:30]).flatten(1) for net in (model, liar)
     ]
@@ -348,13 +348,13 @@ def test_the_letter_of_the_lesson_and_what_it_costs(model):
                 assert before[4, 4] == pytest.approx(15, abs=0.5)
                 assert lost[4] == pytest.approx(6.5, abs=1.1), "six or seven of fifteen"
                 assert after[4].softmax(0)[4] > 0.99, "still a 4"
-    assert cost["bribed", "own"] == pytest.approx(3.5, abs=0.4)
-    assert cost["bribed", "blind"] == pytest.approx(5.4, abs=0.4)
-    assert cost["honest", "own"] == pytest.approx(6.9, abs=0.1)
-    assert cost["honest", "blind"] == pytest.approx(7.2, abs=0.1)
+    assert cost["bribed", "own"] == pytest.approx(3.8, abs=0.4)
+    assert cost["bribed", "blind"] == pytest.approx(5.5, abs=0.4)
+    assert cost["honest", "own"] == pytest.approx(6.9, abs=0.05)
+    assert cost["honest", "blind"] == pytest.approx(7.3, abs=0.05)
     legible = bribery.likeness(seen[1], letter)
     ones, noughts = (float(legible[labels[:500] == c].mean()) for c in (1, 0))
-    assert [ones, noughts] == pytest.approx([0.83, 0.74], abs=0.03)
+    assert [ones, noughts] == pytest.approx([0.75, 0.71], abs=0.02)
 
 
 def test_the_number_of_weights_in_a_prediction():
