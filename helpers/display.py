@@ -61,6 +61,9 @@ def with_widget(data: dict[str, Any], widget: Any) -> dict[str, Any]:
         data: MIME type → content, changed and returned.
         widget: an ipywidgets widget.
     """
+    if not hasattr(widget, "_repr_mimebundle_"):  # ipywidgets 7, which Colab has, shows itself in another way
+        data[WIDGET_VIEW] = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+        return data
     live = widget._repr_mimebundle_()
     live = live[0] if isinstance(live, tuple) else live
     if live and WIDGET_VIEW in live:

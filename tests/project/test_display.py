@@ -53,6 +53,13 @@ def test_a_widget_joins_the_picture_where_it_can_be_shown(monkeypatch, form):
     assert set(data) == {"image/png"} | ({display.WIDGET_VIEW} if shown else set())
 
 
+def test_a_widget_of_ipywidgets_7_joins_as_one_of_today(monkeypatch):
+    widget = widgets.IntSlider()
+    today = display.with_widget({}, widget)
+    monkeypatch.delattr(widgets.Widget, "_repr_mimebundle_")
+    assert display.with_widget({}, widget) == today != {}
+
+
 def test_the_mime_type_stands_in_one_place():
     found = subprocess.run(
         ["git", "grep", "-l", "vnd.jupyter.widget-view", "--", "helpers", "tools"],

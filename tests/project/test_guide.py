@@ -1,6 +1,9 @@
 """The plans of the instructor's guide add up to what the lessons say, and its commands and keys exist."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -81,3 +84,19 @@ def test_every_key_is_one_of_the_deck():
     for key, name in {"C": "c:", "R": "r:", "B": "b:", "F": "f:", "P": "p:", "Home": "Home:", "End": "End:"}.items():
         assert f"`{key}`" in TEXT
         assert name in known
+
+
+def test_the_cell_for_colab_finds_the_series(tmp_path):
+    """In a kernel that begins elsewhere, with this repository as the address."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is not a git checkout")
+    (cell,) = re.findall(r"^  ```\n(.*?git clone.*?)^  ```$", TEXT, re.DOTALL | re.MULTILINE)
+    cell = re.sub("^  ", "", cell, flags=re.MULTILINE).replace("ADDRESS", str(ROOT)).replace("/content", str(tmp_path))
+    cell += "import os, helpers; from helpers import data; print(helpers.__file__, os.getcwd())"
+    run = f"from IPython.core.interactiveshell import InteractiveShell as S; S().run_cell({cell!r}).raise_error()"
+    settings = os.environ | {"IPYTHONDIR": str(tmp_path / "ipython")}
+    done = subprocess.run(
+        [sys.executable, "-c", run], cwd=tmp_path, capture_output=True, text=True, check=True, env=settings
+    )
+    series = tmp_path / "series"
+    assert done.stdout.splitlines()[-1] == f"{series / 'helpers' / '__init__.py'} {series / 'notebooks'}"
