@@ -81,12 +81,12 @@ slides: setup ## present a lesson as slides with a live kernel (LESSON=occlusion
 	@$(PY) -m tools.slides "$(LESSON)" $(FLAGS)
 
 site: setup ## every lesson as a page to read, in site/
-	@$(PY) -m tools.pages
+	@OMP_NUM_THREADS=1 $(PY) -m tools.pages
 
 stick: setup ## for a room without internet: lessons, data, pages, packages, installer (TO=/media/usb/cnn)
 	@test -n "$(TO)" || { echo "Where to? Say for example: make stick TO=/media/usb/cnn" >&2; exit 1; }
 	@$(FETCH)
-	@$(PY) -m tools.pages
+	@OMP_NUM_THREADS=1 $(PY) -m tools.pages
 	@$(PY) -m tools.stick "$(TO)" $(FLAGS)
 
 bench: setup ## every claim about speed, measured again

@@ -9,6 +9,8 @@ from typing import Any
 
 #: The MIME type of a live widget in the data of a notebook's output.
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+#: What notices of this process left to be said below pictures, each once.
+CAPTIONS: dict[str, None] = {}
 
 
 def rich(text: str) -> str:
@@ -37,8 +39,16 @@ def box(color: str, content: str, role: str = "") -> str:
     return f'<div{announced} style="{style}">{content}</div>'
 
 
-def notice(title: str, sentences: Sequence[str]) -> None:
-    """Say something that must not be overlooked: a block in a notebook, lines on the error stream elsewhere."""
+def notice(title: str, sentences: Sequence[str], caption: str = "") -> None:
+    """Say something that must not be overlooked: a block in a notebook, lines on the error stream elsewhere.
+
+    Args:
+        title: in bold, above.
+        sentences: one a line.
+        caption: stands below every picture, tool and answer from now on, because the block is out of sight there.
+    """
+    if caption:
+        CAPTIONS[caption] = None
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     lines = "\n".join(["=" * 78, title, *(f"  {sentence}" for sentence in sentences), "=" * 78])
     if getattr(shell, "kernel", None) is None:
@@ -50,6 +60,11 @@ def notice(title: str, sentences: Sequence[str]) -> None:
     body = "<br>".join(rich(sentence) for sentence in sentences)
     block = f'<div role="alert" style="{style}"><strong>{html.escape(title)}</strong><br>{body}</div>'
     display({"text/html": block, "text/plain": lines}, raw=True)
+
+
+def captions() -> str:
+    """What stands below a picture where the text beside it speaks of something that is missing: HTML, mostly none."""
+    return "".join(f'<div style="font-size:85%;font-style:italic">{rich(caption)}</div>' for caption in CAPTIONS)
 
 
 def with_widget(data: dict[str, Any], widget: Any) -> dict[str, Any]:

@@ -9,6 +9,14 @@ os.environ.setdefault("MPLBACKEND", "agg")
 os.environ["CNN_MEMORY"] = "off"  # no test reads or writes what the user has solved
 
 
+@pytest.fixture(autouse=True)
+def no_captions(monkeypatch):
+    """What one test was told of missing data does not stand below the pictures of the next."""
+    from helpers import display
+
+    monkeypatch.setattr(display, "CAPTIONS", {})
+
+
 @pytest.fixture(scope="session")
 def browser():
     """A headless Chromium, one for all the tests that need it."""

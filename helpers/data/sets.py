@@ -173,6 +173,7 @@ def load(name: str, first: int | tuple[int, int] | None = None) -> Dataset:
                 "Every lesson runs on them, but accuracies and pictures will differ from the text.",
                 "For the real images: connect to the network, run `make data`, restart the kernel.",
             ],
+            "Offline stand-in: what the text says of images and accuracies is true of the real data.",
         )
         return dataset
     if found.notes:

@@ -21,6 +21,7 @@ def squeezenet() -> np.ndarray | None:
                 "Every cell runs, but this network has never seen a photograph: its answers and its filters are noise.",
                 "For the trained one: connect to the network, run `make data`, restart the kernel.",
             ],
+            "SqueezeNet with random weights: what the text says of its answers is true of the trained one.",
         )
         return None
     if notes:

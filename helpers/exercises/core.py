@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from helpers.display import box, plain, rich, with_widget
+from helpers.display import box, captions, plain, rich, with_widget
 from helpers.exercises import judge, memory
 from helpers.exercises.judge import Blank, Wrong
 
@@ -187,7 +187,7 @@ class Prediction:
         option = self.question.options[index]
         memory.remember("predicted", self.question.key, option.right)
         color, word = _TONES["right" if option.right else "wrong"]
-        return box(color, f"<b>{word}</b> {rich(option.why)}", role="alert")
+        return box(color, f"<b>{word}</b> {rich(option.why)}{captions()}", role="alert")
 
     def __repr__(self) -> str:
         options = "  ".join(f"({'abcd'[i]}) {o.text}" for i, o in enumerate(self.question.options))

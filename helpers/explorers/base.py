@@ -72,7 +72,10 @@ class Explorer:
         for name, control in self._controls.items():
             control.observe(self._changed, names="value")
             control.add_class(f"control-{name}")
-        self.box = self.arrange(self._controls).add_class("explorer")
+        self.box = self.arrange(self._controls)
+        if below := display.captions():
+            self.box = widgets.VBox([self.box, widgets.HTML(below)])
+        self.box.add_class("explorer")
         self.update()
 
     # -- what a tool defines ------------------------------------------------------------------------------------------

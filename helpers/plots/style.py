@@ -7,6 +7,8 @@ never negative, run from black at zero to bright. All four palettes are safe for
 
 from __future__ import annotations
 
+import base64
+import html
 import io
 import struct
 import textwrap
@@ -22,6 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from PIL import Image
 
+from helpers import display
 from helpers.plots.canvas import Canvas
 
 Kind = Literal["image", "weights", "response", "activation"]
@@ -162,7 +165,12 @@ class Picture:
         return f"[{self.alt}]"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        return bundle(self.png(), self.alt)
+        data, about = bundle(self.png(), self.alt)
+        if below := display.captions():  # a notebook shows HTML rather than a PNG
+            source = f"data:image/png;base64,{base64.b64encode(data['image/png']).decode()}"
+            size = f'width="{about["image/png"]["width"]}" style="max-width:100%"'
+            data["text/html"] = f'<img alt="{html.escape(self.alt)}" {size} src="{source}">{below}'
+        return data, about
 
 
 def bundle(data: bytes, alt: str) -> tuple[dict[str, Any], dict[str, Any]]:

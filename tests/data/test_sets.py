@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import data
+from helpers import data, display
 from helpers.data import __main__ as command
 from helpers.data import download, raw, weights
 
@@ -791,6 +791,21 @@ def test_the_notice_says_what_why_and_what_to_do_on_every_call(home, capsys):
         assert shown.count("NOT THE REAL DATA") == 1
         for words in ("No network: no data server answer", "8×8", "accuracies", "`make data`"):
             assert words in shown
+
+
+def test_what_stands_in_is_said_below_all_that_follows_once(home):
+    assert display.captions() == ""
+    for name in ("mnist", "fashion", "mnist"):
+        data.load(name)
+    assert display.captions().count("true of the real data") == 1
+    assert weights.squeezenet() is None
+    assert display.captions().count("true of the trained one") == 1
+
+
+def test_real_data_need_no_caption(home):
+    put(home / "data", "MNIST", FILES["mnist"])
+    data.load("mnist")
+    assert display.captions() == ""
 
 
 def test_in_a_notebook_the_notice_is_one_displayed_block():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from helpers import display
 from helpers.exercises import core, memory
 from helpers.exercises.core import Lesson, Option, check, predict, reset, tally
 from helpers.exercises.judge import Wrong, call, expect, number
@@ -389,3 +390,11 @@ def test_reset_forgets_one_lesson_or_all_and_a_wrong_name_nothing():
     assert "0 of 4 exercises" in str(tally("made_up"))
     check("made_up/number", 42)
     assert " 0 of " in str(reset())
+
+
+@pytest.mark.usefixtures("made_up")
+def test_a_caption_stands_below_an_answer():
+    question = predict("made_up/easy")
+    assert "speaks" not in question.choose(0)
+    display.notice("Missing", ["So it is."], "The text speaks of another.")
+    assert "The text speaks of another." in question.choose(0)

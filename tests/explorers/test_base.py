@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from helpers import display
 from helpers.explorers.base import Explorer
 from helpers.plots.style import SHARPNESS, figure
 
@@ -57,6 +58,13 @@ def test_a_tool_is_shown_as_one_bundle_with_a_picture_and_constant_words():
     width, height = size(data["image/png"])
     assert about["image/png"]["width"] == round(width / SHARPNESS)
     assert about["image/png"]["height"] == round(height / SHARPNESS)
+
+
+def test_a_caption_stands_below_the_tool():
+    assert not [each for each in Toy().box.children if isinstance(each, widgets.HTML) and each.value]
+    display.notice("Missing", ["So it is."], "The text speaks of another.")
+    *_, below = Toy().box.children
+    assert "The text speaks of another." in below.value
 
 
 def test_a_control_and_a_cell_draw_one_after_the_other():

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers import data, plots
+from helpers import data, display, plots
 from helpers.network.history import Epoch, History
 from helpers.plots.live import _smooth
 from helpers.plots.pictures import tile
@@ -464,6 +464,19 @@ def test_every_picture_has_words_and_the_same_bytes_each_time():
         assert data["image/png"] == first, "the layout moves from one drawing to the next"
         assert about["image/png"]["alt"] == picture.alt
         assert data["text/plain"] == repr(picture) == f"[{picture.alt}]"
+
+
+def test_a_caption_stands_below_every_picture_and_the_picture_stays():
+    picture = plots.images([GRAY], alt='gray, "by hand"')
+    alone, about = picture._repr_mimebundle_()
+    assert set(alone) == {"image/png", "text/plain"}
+    display.notice("Missing", ["So it is."], "The text speaks of `another`.")
+    data, same = picture._repr_mimebundle_()
+    shown = data.pop("text/html")
+    assert (data, same) == (alone, about)
+    assert shown.endswith("The text speaks of <code>another</code>.</div>")
+    assert base64.b64encode(alone["image/png"]).decode() in shown
+    assert 'alt="gray, &quot;by hand&quot;"' in shown
 
 
 def test_the_same_picture_made_twice_has_the_same_bytes():

@@ -28,7 +28,7 @@ ALLOWED = {
     "data": {"display"},
     "network": {"data"},
     "inside": {"filters", "network"},
-    "plots": {"filters", "network.history"},
+    "plots": {"display", "filters", "network.history"},
     "exercises": {"display", "data", "filters", "network", "inside"},
     "explorers": {"display", "data", "filters", "network", "inside", "plots"},
     "selftest": {"display", "data", "network"},
