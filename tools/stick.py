@@ -117,8 +117,10 @@ def fetch(requirements: Sequence[str], target: Target, torch: str, folder: Path)
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR: No matching")]
         reason = lines[-1].removeprefix("ERROR: ") if lines else " ".join(done.stderr.split())[-300:]
-        if lines and any(sign in done.stderr for sign in setup.NETWORK_SIGNS):
-            reason += " (an index could not be reached)"
+        if any(sign in done.stderr for sign in setup.NETWORK_SIGNS):
+            reason = "an index could not be reached, so connect to the network and run the same command again"
+            if "--extra-index-url" in command:
+                reason += f"; where only {setup.CPU_INDEX} is out of reach, FLAGS='--torch default' does without it"
         raise Refusal(f"pip cannot get the packages for {target.system}, Python {target.python}: {reason}.")
 
 

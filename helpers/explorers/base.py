@@ -67,7 +67,7 @@ class Explorer:
         for name, value in values.items():
             self._set(name, value)
         self.error = widgets.HTML().add_class("explorer-error")
-        place = widgets.Layout(max_width="100%", align_self="flex-start")
+        place = widgets.Layout(max_width="calc(100% - 4px)", align_self="flex-start")  # a widget's margin: 2 px a side
         self.image = NamedImage(format=self.travels_as, layout=place, tooltip=self.alt).add_class("explorer-picture")
         for name, control in self._controls.items():
             control.observe(self._changed, names="value")

@@ -202,6 +202,9 @@ def test_a_tool_is_a_picture_before_the_notebook_runs_and_lives_after(toy, opene
     assert moved == ["number", "color", "wide", "side", "form", "offset", "more"]
     assert choose_every_option(notebook) == 1
     notebook.picture(tool.element, "light")
+    notebook.page.set_viewport_size({"width": 560, "height": 1000})  # the picture is wider than the page now
+    notebook.page.wait_for_function("e => e.querySelector('img').clientWidth < 500", arg=tool.element)
+    assert tool.element.evaluate("e => e.scrollWidth - e.clientWidth") == 0, "the tool scrolls sideways"
 
 
 def test_a_notebook_saved_while_its_tools_live_opens_with_their_pictures(toy, opened, lab):

@@ -183,6 +183,18 @@ def test_a_folder_with_other_things_is_left_alone(project, tmp_path):
     assert [path.name for path in (tmp_path / "photos").iterdir()] == ["holiday.jpg"]
 
 
+def test_an_index_out_of_reach_is_said_in_a_sentence_that_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    monkeypatch.setattr(setup, "CPU_INDEX", "http://127.0.0.1:9/cpu")
+    for system, torch, also in (("windows", "cpu", False), ("linux", "default", False), ("linux", "cpu", True)):
+        wanted = "torch==1.0+cpu" if torch == "cpu" else "torch==1.0"
+        with pytest.raises(Refusal, match="connect to the network and run the same command again") as refused:
+            stick.fetch([wanted], stick.Target(system, "3.12"), torch, tmp_path)
+        assert ("--torch default" in str(refused.value)) is also
+
+
 def test_a_package_that_cannot_be_had_is_named(project, index, tmp_path):
     (project / "constraints.txt").write_text("jupyterlab==7.0\n")
     with pytest.raises(Refusal, match=r"windows, Python 3\.12: No matching distribution found for jupyterlab==7\.0"):
