@@ -1,16 +1,14 @@
-"""What the lessons say about the methods, on the shipped network and on a planted shortcut: figures, not formulas.
+"""What the lessons say about the methods, on the shipped network: figures, not formulas.
 
-Training happens here (a second network and one with a shortcut), so that sizes are chosen with care.
+A second network is trained here. Who finds a planted shortcut is in tests/lessons/test_shortcuts.py.
 """
 
 import pytest
 import torch
 
 from helpers import data
-from helpers.data import shortcuts
 from helpers.inside import attribution as at
 from helpers.inside import faithfulness
-from helpers.inside.fields import unit_field
 from helpers.network import checkpoints, running, training
 from helpers.network.models import ConvNet
 
@@ -125,64 +123,3 @@ def test_deleting_what_a_map_calls_important_lowers_the_score_first(digits, mode
         area[name] = faithfulness.deletion(model, x, ranking, y, until=0.1, steps=10).logits.mean().item()
     assert area["integrated"] < area["absolute gradient"]
     assert area["integrated"] < area["random ink"] - 1
-
-
-@pytest.fixture(scope="module")
-def marked(digits):
-    """A network that learned digits with a mark whose place tells the class, and marked test images.
-
-    Three images of a thousand come without the mark, as some wolves are photographed in summer: they are all that the
-    network has to learn what a digit looks like.
-    """
-    train = digits.train[:20000]
-    images = shortcuts.plant_mark(train.images, train.labels)
-    images[:60] = train.images[:60]
-    torch.manual_seed(0)
-    model = ConvNet()
-    training.fit(model, (images, train.labels), shift=0, bar=False)
-    return model, shortcuts.plant_mark(digits.test.images, digits.test.labels), digits.test.images, digits.test.labels
-
-
-def test_the_shortcut_is_taken(marked):
-    """Nearly perfect with the mark, eight of ten right without, and with another class's mark it follows the mark."""
-    model, with_mark, without, labels = marked
-    lying = shortcuts.plant_mark(without, (labels + 1) % 10)
-    assert running.accuracy(model, (with_mark, labels)) == pytest.approx(0.998, abs=0.003)
-    assert running.accuracy(model, (without, labels)) == pytest.approx(0.8, abs=0.07)
-    assert running.accuracy(model, (lying, labels)) < 0.5
-    assert running.accuracy(model, (lying, (labels + 1) % 10)) > 0.5
-
-
-def test_who_finds_the_shortcut(marked):
-    """On the same network: how often the brightest place of a map lies inside the mark."""
-    model, images, _, labels = marked
-    x, y = images[:100], labels[:100]
-    inside = torch.from_numpy(shortcuts.mark_masks(y)).flatten(1)
-
-    def found(maps):
-        return inside.gather(1, maps.reshape(len(maps), -1).argmax(1, keepdim=True)).float().mean().item()
-
-    def occluded(size):
-        return torch.stack([at.occlusion(model, i, size, incremental=True).maps[c] for i, c in zip(x, y, strict=True)])
-
-    assert found(at.integrated_gradients(model, x, y)) > 0.95
-    # Shares of a hundred images: the bounds leave room for what other seeds gave (guided backpropagation 0.93 to 0.98,
-    # 7×7 up to 0.61).
-    assert found(occluded(3)) > 0.93
-    assert found(at.guided_backprop(model, x, y)) > 0.9
-    assert found(at.saliency(model, x, y)) > 0.95
-    assert found(occluded(7)) == pytest.approx(0.5, abs=0.15)
-
-    # Grad-CAM's brightest pixel is drawn at the center of what a unit sees, so it seldom lies in a mark at the border.
-    # The pixels of its strongest unit touch the mark in most images; those of a network without marks seldom do.
-    field, masks = unit_field(model, x, "features.relu2"), inside.view(-1, 28, 28)
-    boxes = [field.box(*divmod(unit, 11), (28, 28)) for unit in range(121)]
-    touching = torch.stack([masks[:, *box].any((1, 2)) for box in boxes], dim=1)  # (100, 121)
-
-    def touched(network):
-        strongest = at.grad_cam(network, x, y, "features.relu2").flatten(1).argmax(1, keepdim=True)
-        return touching.gather(1, strongest).float().mean().item()
-
-    assert touching.float().mean().item() == pytest.approx(0.065, abs=0.005)
-    assert touched(model) > 0.55
-    assert touched(checkpoints.load("mnist")) < 0.25
