@@ -62,8 +62,8 @@ class Target:
 
     @property
     def release(self) -> str:
-        """A release of this Python that some packages ask for: the first ones are too old for them."""
-        return f"{self.python}.9"
+        """The first release of this Python: what suits it suits all that follow, and many systems keep an early one."""
+        return f"{self.python}.0"
 
     def holds(self, requirement: Requirement, extra: str = "") -> bool:
         """Tell whether a requirement counts on this target, for whoever asked for this extra."""

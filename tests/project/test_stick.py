@@ -183,6 +183,16 @@ def test_a_folder_with_other_things_is_left_alone(project, tmp_path):
     assert [path.name for path in (tmp_path / "photos").iterdir()] == ["holiday.jpg"]
 
 
+def test_the_packages_suit_every_release_of_a_python():
+    """Debian 12 has Python 3.11.2, for which the newest release of a package may be too new."""
+    for python in ("3.11", "3.12", "3.13"):
+        target = stick.Target("linux", python)
+        assert target.release == f"{python}.0"
+        fixed = stick.pins(ROOT, target, "default")
+        assert {"torch", "jupyterlab", "soupsieve"} <= set(fixed)
+    assert stick.pins(ROOT, stick.Target("linux", "3.11"), "default")["soupsieve"].startswith("soupsieve==2.")
+
+
 def test_an_index_out_of_reach_is_said_in_a_sentence_that_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
