@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import socket
 import subprocess
 import sys
 import zipfile
@@ -194,10 +195,13 @@ def test_the_packages_suit_every_release_of_a_python():
 
 
 def test_an_index_out_of_reach_is_said_in_a_sentence_that_says_what_to_do(tmp_path, monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("localhost", 0))
+        nobody = f"http://localhost:{taken.getsockname()[1]}"  # closed again, so that nothing answers there
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_INDEX_URL", nobody)
     monkeypatch.setenv("PIP_RETRIES", "1")
-    monkeypatch.setattr(setup, "CPU_INDEX", "http://127.0.0.1:9/cpu")
+    monkeypatch.setattr(setup, "CPU_INDEX", nobody)
     for system, torch, also in (("windows", "cpu", False), ("linux", "default", False), ("linux", "cpu", True)):
         wanted = "torch==1.0+cpu" if torch == "cpu" else "torch==1.0"
         with pytest.raises(Refusal, match="connect to the network and run the same command again") as refused:
