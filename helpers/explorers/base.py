@@ -16,6 +16,9 @@ from helpers import display
 from helpers.plots.redraw import Redraw
 from helpers.plots.style import BAD, RC, SHARPNESS, bundle, jpeg_of_pixels, png, png_of_pixels
 
+#: The most a picture may take of the page: a widget has a margin of 2 pixels on each side.
+WIDEST = "calc(100% - 4px)"
+
 
 class NamedImage(widgets.Image):
     """An image with words for screen readers: ``tooltip`` becomes its title, which they read as its name.
@@ -67,7 +70,7 @@ class Explorer:
         for name, value in values.items():
             self._set(name, value)
         self.error = widgets.HTML().add_class("explorer-error")
-        place = widgets.Layout(max_width="calc(100% - 4px)", align_self="flex-start")  # a widget's margin: 2 px a side
+        place = widgets.Layout(max_width=WIDEST, align_self="flex-start")
         self.image = NamedImage(format=self.travels_as, layout=place, tooltip=self.alt).add_class("explorer-picture")
         for name, control in self._controls.items():
             control.observe(self._changed, names="value")

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from helpers.explorers.base import Explorer, flow
+from helpers.explorers.base import WIDEST, Explorer, flow
 from helpers.explorers.parts import inches, menu
 from helpers.plots.pixels import pixels
 from helpers.plots.style import DPI, FAINT, INK, SHARPNESS, as_array, figure
@@ -74,7 +74,7 @@ class ConfusionBrowser(Explorer):
             return self.page(row)
         width, height = (round(inches * DPI / SHARPNESS) for inches in self.figure.get_size_inches())
         sheet = Canvas(
-            width=width, height=height, layout=widgets.Layout(grid_area="here", max_width="100%", margin="2px")
+            width=width, height=height, layout=widgets.Layout(grid_area="here", max_width=WIDEST, margin="2px")
         )
         sheet.on_mouse_down(self.click)
         self.image.layout.grid_area = "here"

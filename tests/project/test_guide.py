@@ -91,10 +91,15 @@ def test_the_cell_for_colab_finds_the_series(tmp_path):
     if not (ROOT / ".git").exists():
         pytest.skip("this is not a git checkout")
     (cell,) = re.findall(r"^  ```\n(.*?git clone.*?)^  ```$", TEXT, re.DOTALL | re.MULTILINE)
-    cell = re.sub("^  ", "", cell, flags=re.MULTILINE).replace("ADDRESS", str(ROOT)).replace("/content", str(tmp_path))
+    cell = re.sub("^  ", "", cell, flags=re.MULTILINE).replace("ADDRESS", f'"{ROOT}"')
+    cell = cell.replace("/content", str(tmp_path))
     cell += "import os, helpers; from helpers import data; print(helpers.__file__, os.getcwd())"
     run = f"from IPython.core.interactiveshell import InteractiveShell as S; S().run_cell({cell!r}).raise_error()"
-    settings = os.environ | {"IPYTHONDIR": str(tmp_path / "ipython")}
+    (tmp_path / "gitconfig").write_text("[safe]\n\tdirectory = *\n")  # the repository may be somebody else's
+    settings = os.environ | {
+        "IPYTHONDIR": str(tmp_path / "ipython"),
+        "GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig"),
+    }
     done = subprocess.run(
         [sys.executable, "-c", run], cwd=tmp_path, capture_output=True, text=True, check=True, env=settings
     )
